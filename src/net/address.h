@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numeric socket addresses. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t size;
+};
+
+#define ADDRESS_TEXT_MAX 64
+
+/* From a numeric IPv4 or IPv6 address (no brackets). False when `host` is a name. */
+MUST_USE bool address_parse(struct str host, uint16_t port, struct address *ret_address);
+
+/* "127.0.0.1:80", "[::1]:80" into `out` of ADDRESS_TEXT_MAX bytes; a view of it. */
+struct str address_format(const struct address *address, char *out);
+
+uint16_t address_port(const struct address *address);
+
+/* 127.0.0.0/8, ::1 and IPv4-mapped loopback. */
+bool address_is_loopback(const struct address *address);
