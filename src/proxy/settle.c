@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of every request, however it came about: what it held is given back once, and it is booked once. */
+#include "proxy/access_log.h"
+#include "proxy/heads.h"
+#include "proxy/request.h"
+#include "proxy/worker.h"
+
+static enum server_outcome outcome_of(const struct request *req)
+{
+    bool says_nothing = req->status == 499 || req->fault != FAULT_NONE;
+    return says_nothing ? OUTCOME_NEUTRAL : OUTCOME_GOOD;
+}
+
+static void give_back(struct request *req)
+{
+    struct gate *gate = &req->worker->gateway->gate;
+    struct loop *loop = &req->worker->loop;
+    timer_stop(loop, &req->pause);
+    timer_stop(loop, &req->lifetime);
+    timer_stop(loop, &req->pulse);
+    exchange_cancel(&req->exchange);
+    if (req->waiting_since > 0) {
+        req->queue_time += loop_now(loop) - req->waiting_since;
+        gate_leave(gate, &req->waiter);
+    }
+    if (req->grant.server)
+        gate_release(gate, &req->grant, outcome_of(req), loop_now(loop));
+}
+
+static void count(struct request *req, const struct timing *timing, usec_t total)
+{
+    struct server_counters *counters = worker_counters(req->worker, req->last_server);
+    /* A stream that was cut has status 200 on the wire; it is no success. */
+    bool was_cut = req->fault != FAULT_NONE && req->sent != SENT_NOTHING;
+    counter_add(&counters->requests[was_cut ? CODE_5XX : code_class_of(req->status)], 1);
+    counter_add(&counters->events, req->events);
+    histogram_add(&counters->duration, total);
+    if (req->attempts > 0) {
+        histogram_add(&counters->queue, timing->queue);
+        histogram_add(&counters->overhead, timing->overhead);
+    }
+    if (req->usage.is_known) {
+        counter_add(&counters->input_tokens, req->usage.input_tokens);
+        counter_add(&counters->cached_tokens, req->usage.cached_tokens);
+        counter_add(&counters->output_tokens, req->usage.output_tokens);
+        counter_add(&counters->reasoning_tokens, req->usage.reasoning_tokens);
+    } else if (req->status == 200 && (api_row(req->api)->flags & API_NEEDS_MODEL)) {
+        counter_add(&counters->usage_missing, 1);
+    }
+}
+
+static void write_log(struct request *req, const struct timing *timing, usec_t total)
+{
+    struct buf *line = worker_log_line(req->worker);
+    if (!line)
+        return;
+    struct access_record record = {
+        .realtime = clock_realtime(),
+        .id = req->id,
+        .client = &req->client,
+        .method = req->method,
+        .path = req->path,
+        .api = api_row(req->api)->text,
+        .model = req->model,
+        .user = req->user,
+        .server = req->server_name,
+        .hostgroup = req->route.group ? req->route.group->config->name : STR_NONE,
+        .status = req->status,
+        .is_stream = req->is_stream,
+        .attempts = req->attempts,
+        .bytes_in = req->bytes_in,
+        .bytes_out = req->bytes_out,
+        .queue = timing->queue,
+        .connect = timing->connect,
+        .first_byte = timing->first_byte,
+        .overhead = timing->overhead,
+        .total = total,
+        .usage = req->usage,
+        .error = req->fault != FAULT_NONE ? fault_row(req->fault)->code : STR_NONE,
+    };
+    if (req->table->policy->config->settings.access_log_format == ACCESS_LOG_JSON)
+        access_log_json(line, &record);
+    else
+        access_log_text(line, &record);
+    worker_log_done(req->worker);
+}
+
+enum step phase_settle(struct request *req)
+{
+    give_back(req);
+    if (req->conn && req->fault != FAULT_NONE)
+        answer_fault(req);
+    struct timing timing = request_timing(req);
+    usec_t total = clock_monotonic() - req->arrived_at;
+    count(req, &timing, total);
+    write_log(req, &timing, total);
+    return STEP_NEXT;
+}
+
+enum step phase_end(struct request *req)
+{
+    struct worker *worker = req->worker;
+    ASSERT(!req->grant.server && !exchange_is_running(&req->exchange));
+    list_remove(&req->node);
+    relay_reset(req);
+    body_free(&worker->bodies, &req->body);
+    gate_drop_table(&worker->gateway->gate, req->table);
+    arena_fini(&req->draft);
+    struct arena arena = req->arena;
+    arena_fini(&arena);
+    worker_request_ended(worker);
+    return STEP_GONE;
+}
