@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: fairlead [COMMAND] [OPTIONS]. Each command returns the process's exit status:
+ * 0 well, 1 it failed, 2 the command line is wrong. */
+#pragma once
+
+#include "base/str.h"
+
+struct cli {
+    struct str config_path; /* empty: none given */
+    struct str data_dir;    /* empty: as configured */
+};
+
+int cli_serve(const struct cli *cli);
+int cli_check(const struct cli *cli);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/document.h"
+#include "conf/settings.h"
+#include "main/cli.h"
+
+#include <stdio.h>
+
+static int usage(FILE *out)
+{
+    fputs("fairlead: load balancer and gateway for LLM servers\n"
+          "\n"
+          "usage: fairlead [serve] [--config FILE] [--data DIR]   start\n"
+          "       fairlead check --config FILE                    validate a configuration, report every fault\n"
+          "       fairlead docs configuration                     print the manual of the configuration\n"
+          "       fairlead settings                               list all settings with their defaults\n"
+          "       fairlead version\n"
+          "\n"
+          "Without --config, Fairlead looks for inference servers on their usual local ports and for providers\n"
+          "whose API key is in the environment.\n",
+          out);
+    return out == stdout ? 0 : 2;
+}
+
+static int cli_version(void)
+{
+    puts("fairlead " FAIRLEAD_VERSION);
+    return 0;
+}
+
+static int print_and_free(struct buf *text)
+{
+    bool good = buf_ok(text) && fwrite(text->ptr, 1, text->len, stdout) == text->len;
+    buf_free(text);
+    return good ? 0 : 1;
+}
+
+static int cli_docs(int argc, char **argv)
+{
+    struct buf text;
+    if (argc != 1 || strcmp(argv[0], "configuration") != 0)
+        return usage(stderr);
+    buf_init(&text, (size_t)1 << 20);
+    document_configuration(&text);
+    return print_and_free(&text);
+}
+
+static int cli_settings(void)
+{
+    struct buf text;
+    struct settings defaults;
+    buf_init(&text, (size_t)1 << 20);
+    settings_init(&defaults);
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        buf_printf(&text, "%-36.*s ", STR_ARG(setting->name));
+        setting_get(setting, &defaults, &text);
+        buf_printf(&text, "\t%.*s\n", STR_ARG(setting->help));
+    }
+    return print_and_free(&text);
+}
+
+/* Takes "--name VALUE", "--name=VALUE" or, as older tools write it, "-name VALUE". */
+static bool take_option(const char *name, int argc, char **argv, int *io_at, struct str *ret_value)
+{
+    const char *word = argv[*io_at];
+    if (word[0] != '-')
+        return false;
+    word += word[1] == '-' ? 2 : 1;
+    size_t len = strlen(name);
+    if (strncmp(word, name, len) != 0)
+        return false;
+    if (word[len] == '=') {
+        *ret_value = str_from(word + len + 1);
+        return true;
+    }
+    if (word[len] != '\0' || *io_at + 1 >= argc)
+        return false;
+    *ret_value = str_from(argv[++*io_at]);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "serve";
+    int first = argc > 1 && argv[1][0] != '-' ? 2 : 1;
+
+    if (strcmp(command, "help") == 0 || (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)))
+        return usage(stdout);
+    if (strcmp(command, "version") == 0 || (argc > 1 && strcmp(argv[1], "--version") == 0))
+        return cli_version();
+    if (strcmp(command, "docs") == 0)
+        return cli_docs(argc - first, argv + first);
+    if (strcmp(command, "settings") == 0)
+        return cli_settings();
+    for (int i = first; i < argc; i++) {
+        if (!take_option("config", argc, argv, &i, &cli.config_path) &&
+            !take_option("data", argc, argv, &i, &cli.data_dir)) {
+            fprintf(stderr, "fairlead: unknown option or missing value: %s\n\n", argv[i]);
+            return usage(stderr);
+        }
+    }
+    if (strcmp(command, "serve") == 0)
+        return cli_serve(&cli);
+    if (strcmp(command, "check") == 0)
+        return cli_check(&cli);
+    fprintf(stderr, "fairlead: unknown command: %s\n\n", command);
+    return usage(stderr);
+}

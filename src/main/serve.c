@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "conf/settings.h"
+#include "main/cli.h"
+#include "main/startup.h"
+#include "proxy/prober.h"
+#include "proxy/worker.h"
+#include "web/site.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define TICK (100 * USEC_PER_MSEC)
+#define FILE_WATCH_INTERVAL (500 * USEC_PER_MSEC)
+
+/* The control thread: everything that is not a request. Lifetime: process. */
+struct control {
+    struct cli cli;
+    struct policy *policy;      /* newest; a reference */
+    struct policy *boot_policy; /* a reference: listeners borrow its texts */
+    struct loop loop;
+    struct gateway gateway;
+    struct site site;
+    struct prober prober;
+    uv_signal_t on_hup, on_term, on_int;
+    struct wheel_timer tick, watch;
+    struct task republish;
+    size_t workers_ended;
+    struct timespec file_time;
+    bool is_stopping;
+};
+
+/* ---- configuration ---- */
+
+static int fail(const char *why)
+{
+    fprintf(stderr, "fairlead: %s\n", why);
+    return 1;
+}
+
+/* Takes `config` over. */
+static struct policy *make_policy(struct config *config)
+{
+    char memory[512];
+    struct buf error;
+    struct policy *policy;
+    buf_init_fixed(&error, memory, sizeof(memory));
+    if (policy_new(config, &error, &policy) == ERR_OK)
+        return policy;
+    fprintf(stderr, "fairlead: %.*s\n", STR_ARG(buf_str(&error)));
+    config_free(config);
+    return NULL;
+}
+
+static struct config *first_config(const struct cli *cli)
+{
+    struct config *config = NULL;
+    if (cli->config_path.len > 0)
+        return startup_load(cli->config_path);
+    if (config_defaults(&config) != ERR_OK)
+        return NULL;
+    startup_discover(config);
+    char why[STARTUP_WHY_MAX] = "";
+    if (config->server_count == 0) {
+        if (startup_simulator(config, why) == ERR_OK)
+            puts("found      no inference server and no provider key: started fairlead-sim, a simulated one");
+        else
+            fprintf(stderr, "fairlead: found no inference server, and %s\n", why);
+    }
+    return config;
+}
+
+int cli_check(const struct cli *cli)
+{
+    if (cli->config_path.len == 0)
+        return fail("check: --config FILE is missing");
+    struct config *config = startup_load(cli->config_path);
+    struct policy *policy = config ? make_policy(config) : NULL;
+    if (!policy)
+        return 1;
+    printf("%.*s: good: %zu servers, %zu hostgroups, %zu rules\n", STR_ARG(cli->config_path), policy->config->server_count,
+           policy->config->hostgroup_count, policy->config->rule_count);
+    policy_unref(policy);
+    return 0;
+}
+
+static bool listeners_differ(const struct config *a, const struct config *b)
+{
+    if (a->listener_count != b->listener_count || !str_eq(a->data_dir, b->data_dir))
+        return true;
+    for (size_t i = 0; i < a->listener_count; i++) {
+        const struct listener_config *x = &a->listeners[i], *y = &b->listeners[i];
+        if (!str_eq(x->host, y->host) || x->port != y->port || x->serves != y->serves || x->auth != y->auth ||
+            !str_eq(x->master_key, y->master_key) || !str_eq(x->tls_cert_file, y->tls_cert_file) ||
+            !str_eq(x->tls_key_file, y->tls_key_file))
+            return true;
+    }
+    return false;
+}
+
+/* What a running process cannot change refuses the whole file: half a configuration is none. */
+static bool can_reload(const struct config *old, const struct config *config)
+{
+    char memory[512];
+    struct buf names;
+    buf_init_fixed(&names, memory, sizeof(memory));
+    if (settings_differ_start(&old->settings, &config->settings, &names) > 0) {
+        log_error("reload refused: changed settings need a restart: %.*s", STR_ARG(buf_str(&names)));
+        return false;
+    }
+    if (listeners_differ(old, config)) {
+        log_error("reload refused: changed listeners or data_dir need a restart");
+        return false;
+    }
+    return true;
+}
+
+static bool publish(struct control *control, struct policy *policy)
+{
+    char why[GATEWAY_WHY_MAX] = "";
+    if (gateway_publish(&control->gateway, policy, why) != ERR_OK) {
+        log_error("configuration refused: %s", why);
+        return false;
+    }
+    if (control->prober.loop)
+        prober_sync(&control->prober, control->gateway.table);
+    return true;
+}
+
+static void reload(struct control *control)
+{
+    if (control->cli.config_path.len == 0) {
+        log_warn("reload: there is no configuration file");
+        return;
+    }
+    struct config *config = startup_load(control->cli.config_path);
+    if (!config) {
+        log_error("reload refused: the file has faults; the old configuration stays");
+        return;
+    }
+    if (!can_reload(control->policy->config, config)) {
+        config_free(config);
+        return;
+    }
+    struct policy *policy = make_policy(config);
+    if (!policy) {
+        log_error("reload refused: the old configuration stays");
+        return;
+    }
+    if (!publish(control, policy)) {
+        policy_unref(policy);
+        return;
+    }
+    policy_unref(control->policy);
+    control->policy = policy;
+    log_info("configuration generation %llu is in force",
+             (unsigned long long)control->gateway.table->generation);
+}
+
+/* A server has told its models: the same configuration, a new table. */
+static void on_republish(struct task *task)
+{
+    struct control *control = CONTAINER_OF(task, struct control, republish);
+    if (!control->is_stopping)
+        publish(control, control->policy);
+}
+
+static void on_models(struct prober *prober)
+{
+    struct control *control = CONTAINER_OF(prober, struct control, prober);
+    loop_defer(&control->loop, &control->republish);
+}
+
+/* ---- events ---- */
+
+static void on_tick(struct wheel_timer *timer)
+{
+    struct control *control = CONTAINER_OF(timer, struct control, tick);
+    gate_tick(&control->gateway.gate, loop_now(&control->loop));
+    timer_start(&control->loop, timer, TICK);
+}
+
+/* Looks at the file's time instead of asking the kernel to tell: editors and orchestrators replace files and links in
+ * ways that change notification loses. */
+static void on_watch(struct wheel_timer *timer)
+{
+    struct control *control = CONTAINER_OF(timer, struct control, watch);
+    struct timespec changed = startup_file_time(control->cli.config_path);
+    if (changed.tv_sec != control->file_time.tv_sec || changed.tv_nsec != control->file_time.tv_nsec) {
+        control->file_time = changed;
+        reload(control);
+    }
+    timer_start(&control->loop, timer, FILE_WATCH_INTERVAL);
+}
+
+static void on_hup(uv_signal_t *handle, int number)
+{
+    struct control *control = handle->data;
+    (void)number;
+    log_sink_reopen(control->gateway.log);
+    reload(control);
+}
+
+/* The first asks for a drain, the second ends it. */
+static void on_stop_signal(uv_signal_t *handle, int number)
+{
+    struct control *control = handle->data;
+    usec_t limit = setting_usec(control->policy->config->settings.drain_timeout_ms);
+    if (control->is_stopping)
+        limit = 0;
+    control->is_stopping = true;
+    log_info("%s: no new requests, running ones have %llu ms", number == SIGTERM ? "SIGTERM" : "SIGINT",
+             (unsigned long long)(limit / USEC_PER_MSEC));
+    gateway_drain(&control->gateway, limit);
+}
+
+static void on_worker_ended(struct message *message)
+{
+    struct worker *worker = CONTAINER_OF(message, struct worker, ended);
+    struct control *control = CONTAINER_OF(worker->gateway, struct control, gateway);
+    if (++control->workers_ended == control->gateway.worker_count)
+        loop_stop(&control->loop);
+}
+
+static void watch_signal(struct control *control, uv_signal_t *handle, int number, uv_signal_cb callback)
+{
+    uv_signal_init(&control->loop.uv, handle);
+    handle->data = control;
+    uv_signal_start(handle, callback, number);
+}
+
+/* ---- the banner ---- */
+
+static void print_listeners(const struct control *control)
+{
+    const struct gateway *gateway = &control->gateway;
+    for (size_t i = 0; i < gateway->listener_count; i++) {
+        const struct gateway_listener *listener = &gateway->listeners[i];
+        char text[ADDRESS_TEXT_MAX];
+        struct str address = address_format(&listener->address, text);
+        printf("listening  %-8.*s %s://%.*s  (%s)\n", STR_ARG(listener->name), listener->tls ? "https" : "http",
+               STR_ARG(address), listener->serves & SERVES_INFERENCE ? "inference" : "metrics");
+    }
+    const struct config *config = control->policy->config;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct listener_config *listener = &config->listeners[i];
+        if (!(listener->serves & (SERVES_INFERENCE | SERVES_METRICS)))
+            printf("not open   %-8.*s this version has no SQL administration\n", STR_ARG(listener->name));
+    }
+}
+
+static void print_servers(const struct config *config)
+{
+    for (size_t i = 0; i < config->server_count; i++) {
+        const struct server_config *server = &config->servers[i];
+        printf("server     %-16.*s %.*s  %.*s, hostgroup %u, weight %u\n", STR_ARG(server->name),
+               STR_ARG(server->endpoint_text), STR_ARG(server->provider->name), server->hostgroup, server->weight);
+    }
+}
+
+static void warn_if_open(const struct control *control)
+{
+    const struct config *config = control->policy->config;
+    bool has_keys = false;
+    for (size_t i = 0; i < config->server_count; i++)
+        has_keys |= config->servers[i].api_key.len > 0;
+    for (size_t i = 0; i < control->gateway.listener_count && has_keys; i++) {
+        const struct gateway_listener *listener = &control->gateway.listeners[i];
+        if ((listener->serves & SERVES_INFERENCE) && listener->auth == AUTH_NONE &&
+            !address_is_loopback(&listener->address))
+            log_warn("listener %.*s is open to the network without authentication, and servers behind it have paid keys",
+                     STR_ARG(listener->name));
+    }
+}
+
+static void print_banner(const struct control *control)
+{
+    const struct config *config = control->policy->config;
+    print_listeners(control);
+    print_servers(config);
+    for (size_t i = 0; i < control->gateway.listener_count; i++) {
+        const struct gateway_listener *listener = &control->gateway.listeners[i];
+        char text[ADDRESS_TEXT_MAX];
+        if (!(listener->serves & SERVES_INFERENCE))
+            continue;
+        struct str address = address_format(&listener->address, text);
+        const char *scheme = listener->tls ? "https" : "http";
+        printf("\ntry        curl -s %s://%.*s/v1/models\n", scheme, STR_ARG(address));
+        if (config->server_count == 1 && str_eq(config->servers[0].name, STR("sim")))
+            printf("try        curl -sN %s://%.*s/v1/chat/completions -H 'Content-Type: application/json' -d "
+                   "'{\"model\":\"sim\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'\n",
+                   scheme, STR_ARG(address));
+        break;
+    }
+    puts("ready");
+    fflush(stdout);
+    warn_if_open(control);
+}
+
+/* ---- boot ---- */
+
+/* Two descriptors a stream: as many as we may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static size_t worker_count(const struct config *config)
+{
+    if (config->settings.workers > 0)
+        return config->settings.workers;
+    return MAX(uv_available_parallelism(), 1u);
+}
+
+/* 1. what the configuration says   2. what only one process may have   3. workers   4. our own loop */
+static int boot(struct control *control)
+{
+    char why[GATEWAY_WHY_MAX] = "out of memory";
+    struct gateway *gateway = &control->gateway;
+    const struct config *config = control->policy->config;
+    struct str data_dir = control->cli.data_dir.len > 0 ? control->cli.data_dir : config->data_dir;
+
+    if (startup_lock(data_dir, why) != ERR_OK)
+        return fail(why);
+    if (gateway_open_listeners(gateway, config, why) != ERR_OK)
+        return fail(why);
+    if (log_sink_open(config->settings.access_log, &gateway->log) != ERR_OK)
+        return fail("access_log: cannot open the file");
+    if (loop_init(&control->loop) != ERR_OK || gateway_publish(gateway, control->policy, why) != ERR_OK)
+        return fail(why);
+    gateway->control = &control->loop;
+    gateway->on_worker_ended = on_worker_ended;
+    if (gateway_start(gateway, worker_count(config)) != ERR_OK)
+        return fail("cannot start the workers");
+    if (site_init(&control->site, &control->loop, gateway) != ERR_OK ||
+        prober_init(&control->prober, &control->loop, gateway, on_models) != ERR_OK)
+        return fail("cannot start the control thread");
+    prober_sync(&control->prober, gateway->table);
+    return 0;
+}
+
+static void run(struct control *control)
+{
+    watch_signal(control, &control->on_hup, SIGHUP, on_hup);
+    watch_signal(control, &control->on_term, SIGTERM, on_stop_signal);
+    watch_signal(control, &control->on_int, SIGINT, on_stop_signal);
+    task_init(&control->republish, on_republish);
+    wheel_timer_init(&control->tick, on_tick);
+    wheel_timer_init(&control->watch, on_watch);
+    timer_start(&control->loop, &control->tick, TICK);
+    if (control->policy->config->settings.config_watch && control->cli.config_path.len > 0) {
+        control->file_time = startup_file_time(control->cli.config_path);
+        timer_start(&control->loop, &control->watch, FILE_WATCH_INTERVAL);
+    }
+    print_banner(control);
+    loop_run(&control->loop);
+}
+
+static void shut_down(struct control *control)
+{
+    for (size_t i = 0; i < control->gateway.worker_count; i++)
+        worker_join(&control->gateway.workers[i]);
+    uv_close((uv_handle_t *)&control->on_hup, NULL);
+    uv_close((uv_handle_t *)&control->on_term, NULL);
+    uv_close((uv_handle_t *)&control->on_int, NULL);
+    timer_stop(&control->loop, &control->tick);
+    timer_stop(&control->loop, &control->watch);
+    task_cancel(&control->republish);
+    prober_fini(&control->prober);
+    site_fini(&control->site);
+    loop_fini(&control->loop);
+    free(control->site.listeners);
+    gateway_fini(&control->gateway);
+    policy_unref(control->policy);
+    policy_unref(control->boot_policy);
+}
+
+int cli_serve(const struct cli *cli)
+{
+    static struct control control; /* large, and there is one */
+    control.cli = *cli;
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    printf("fairlead %s\n", FAIRLEAD_VERSION);
+    struct config *config = first_config(cli);
+    control.policy = config ? make_policy(config) : NULL;
+    if (!control.policy)
+        return 1;
+    control.boot_policy = policy_ref(control.policy);
+    gateway_init(&control.gateway);
+    int status = boot(&control);
+    if (status != 0)
+        return status; /* the process ends, and everything with it */
+    run(&control);
+    shut_down(&control);
+    return 0;
+}
