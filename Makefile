@@ -18,10 +18,11 @@ run: build
 
 # Fast unit tests only.
 check: build
-	@meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite unit
+	@scripts/deps.sh test
+	@scripts/unit.sh $(BUILD)
 
 test:
-	@scripts/test.sh
+	@python3 scripts/test.py
 
 asan:
 	@scripts/sanitize.sh address,undefined

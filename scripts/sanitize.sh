@@ -11,8 +11,5 @@ scripts/deps.sh test
 meson compile -C "$build" >/dev/null
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-ninja -C "$build" --quiet $(meson introspect "$build" --targets | python3 -c '
-import json, sys
-print(*(t["name"] for t in json.load(sys.stdin) if t["name"].startswith("unit_")))')
-meson test -C "$build" --no-rebuild --print-errorlogs --suite unit --quiet
+scripts/unit.sh "$build"
 FAIRLEAD_BIN="$PWD/$build" scripts/flow.sh -q -m "not slow" ${FLOW_ARGS:-}

@@ -246,6 +246,10 @@ void gate_first_byte(struct gate *gate, struct server_grant *grant, usec_t taken
 {
     gate_lock(gate);
     server_first_byte(grant, taken, now);
+    if (!grant->settled) {
+        server_settle(grant, OUTCOME_GOOD, now, &gate->limits);
+        gate_serve(gate, grant->server, now);
+    }
     gate_unlock(gate);
 }
 

@@ -87,8 +87,11 @@ bool gate_has_other(struct gate *gate, const struct gate_question *question);
 /* Takes one retry from the budget. */
 MUST_USE bool gate_may_retry(struct gate *gate, usec_t now);
 
-/* As the server_ functions of the same name, with the lock. Release serves those who wait. */
+/* Good content has come, `taken` after the request was sent: the server's circuit hears of it now, not at the end of a
+ * long stream. */
 void gate_first_byte(struct gate *gate, struct server_grant *grant, usec_t taken, usec_t now);
+
+/* As the server_ functions of the same name, with the lock. Release serves those who wait. */
 void gate_settle(struct gate *gate, struct server_grant *grant, enum server_outcome outcome, usec_t now);
 void gate_release(struct gate *gate, struct server_grant *grant, enum server_outcome outcome, usec_t now);
 void gate_cool_down(struct gate *gate, struct server *server, usec_t until);
