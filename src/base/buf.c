@@ -54,20 +54,6 @@ bool buf_reserve(struct buf *b, size_t more)
     return true;
 }
 
-void buf_add(struct buf *b, struct str s)
-{
-    if (s.len == 0 || !buf_reserve(b, s.len))
-        return;
-    memcpy(b->ptr + b->len, s.ptr, s.len);
-    b->len += s.len;
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-    if (buf_reserve(b, 1))
-        b->ptr[b->len++] = c;
-}
-
 void buf_add_u64(struct buf *b, uint64_t value)
 {
     char digits[20];

@@ -30,8 +30,20 @@ void buf_clear(struct buf *b);
 /* Room for `more` bytes behind len; false (and failed) when the cap or memory forbids it. */
 bool buf_reserve(struct buf *b, size_t more);
 
-void buf_add(struct buf *b, struct str s);
-void buf_add_char(struct buf *b, char c);
+static inline void buf_add(struct buf *b, struct str s)
+{
+    if (s.len == 0 || (UNLIKELY(s.len > b->cap - b->len) && !buf_reserve(b, s.len)))
+        return;
+    memcpy(b->ptr + b->len, s.ptr, s.len);
+    b->len += s.len;
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+    if (LIKELY(b->len < b->cap) || buf_reserve(b, 1))
+        b->ptr[b->len++] = c;
+}
+
 void buf_add_u64(struct buf *b, uint64_t value);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static usec_t clock_read(clockid_t id)
@@ -34,5 +34,9 @@ size_t clock_format(usec_t realtime, char *out)
         cached = second;
     }
     unsigned millis = (unsigned)(realtime % USEC_PER_SEC / USEC_PER_MSEC);
-    return (size_t)snprintf(out, CLOCK_TEXT_MAX, "%s.%03uZ", seconds, millis);
+    char fraction[] = {'.', (char)('0' + millis / 100), (char)('0' + millis / 10 % 10), (char)('0' + millis % 10), 'Z'};
+    size_t len = strlen(seconds);
+    memcpy(out, seconds, len);
+    memcpy(out + len, fraction, sizeof(fraction));
+    return len + sizeof(fraction);
 }

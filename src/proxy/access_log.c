@@ -55,9 +55,11 @@ void access_log_json(struct buf *out, const struct access_record *record)
     add_number(out, STR("total_us"), record->total);
     if (record->usage.is_known) {
         add_number(out, STR("input_tokens"), record->usage.input_tokens);
-        add_number(out, STR("cached_tokens"), record->usage.cached_tokens);
         add_number(out, STR("output_tokens"), record->usage.output_tokens);
-        add_number(out, STR("reasoning_tokens"), record->usage.reasoning_tokens);
+        if (record->usage.cached_tokens > 0)
+            add_number(out, STR("cached_tokens"), record->usage.cached_tokens);
+        if (record->usage.reasoning_tokens > 0)
+            add_number(out, STR("reasoning_tokens"), record->usage.reasoning_tokens);
     }
     add_text(out, STR("error"), record->error);
     buf_add(out, STR("}\n"));

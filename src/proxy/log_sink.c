@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define WAITING_MAX ((size_t)64 << 20)
+#define SPARES_MAX 8u /* written buffers kept for the next lines, their memory being warm */
 
 struct batch {
     struct list node;
@@ -23,7 +24,9 @@ struct log_sink {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct list batches;
+    struct list batches; /* to be written */
+    struct list spares;  /* empty */
+    unsigned spare_count;
     size_t waiting; /* bytes */
     bool must_reopen, is_ending;
 };
@@ -56,6 +59,34 @@ static void sink_reopen(struct log_sink *sink)
     sink->fd = fd;
 }
 
+static void batch_free(struct batch *batch)
+{
+    buf_free(&batch->lines);
+    free(batch);
+}
+
+/* With the lock held. */
+static void sink_spare(struct log_sink *sink, struct batch *batch)
+{
+    if (sink->spare_count == SPARES_MAX) {
+        batch_free(batch);
+        return;
+    }
+    buf_clear(&batch->lines);
+    list_push_back(&sink->spares, &batch->node);
+    sink->spare_count++;
+}
+
+/* With the lock held. NULL when memory is short. */
+static struct batch *sink_take_spare(struct log_sink *sink)
+{
+    struct list *node = list_pop_front(&sink->spares);
+    if (!node)
+        return calloc(1, sizeof(struct batch));
+    sink->spare_count--;
+    return LIST_ITEM(node, struct batch, node);
+}
+
 static void *sink_run(void *argument)
 {
     struct log_sink *sink = argument;
@@ -74,10 +105,9 @@ static void *sink_run(void *argument)
         struct batch *batch = LIST_ITEM(node, struct batch, node);
         size_t len = batch->lines.len;
         write_all(sink, buf_str(&batch->lines));
-        buf_free(&batch->lines);
-        free(batch);
         pthread_mutex_lock(&sink->lock);
         sink->waiting -= len;
+        sink_spare(sink, batch);
     }
     pthread_mutex_unlock(&sink->lock);
     return NULL;
@@ -85,6 +115,8 @@ static void *sink_run(void *argument)
 
 static void sink_free(struct log_sink *sink)
 {
+    for (struct list *node; (node = list_pop_front(&sink->spares));)
+        batch_free(LIST_ITEM(node, struct batch, node));
     if (sink->path && sink->fd >= 0)
         close(sink->fd);
     free(sink->path);
@@ -100,12 +132,13 @@ enum err log_sink_open(struct str target, struct log_sink **ret_sink)
     struct log_sink *sink = calloc(1, sizeof(*sink));
     if (!sink)
         return ERR_NO_MEMORY;
+    list_init(&sink->batches);
+    list_init(&sink->spares);
     sink->fd = STDOUT_FILENO;
     if (!str_eq(target, STR("stdout"))) {
         sink->path = strndup(target.ptr, target.len);
         sink->fd = sink->path ? open_file(sink->path) : -1;
     }
-    list_init(&sink->batches);
     pthread_mutex_init(&sink->lock, NULL);
     pthread_cond_init(&sink->wake, NULL);
     if (sink->fd < 0 || pthread_create(&sink->thread, NULL, sink_run, sink) != 0) {
@@ -118,23 +151,22 @@ enum err log_sink_open(struct str target, struct log_sink **ret_sink)
 
 bool log_sink_write(struct log_sink *sink, struct buf *io_lines)
 {
-    struct batch *batch = malloc(sizeof(*batch));
     pthread_mutex_lock(&sink->lock);
-    bool has_room = batch && sink->waiting + io_lines->len <= WAITING_MAX;
-    if (has_room) {
+    bool has_room = sink->waiting + io_lines->len <= WAITING_MAX;
+    struct batch *batch = has_room ? sink_take_spare(sink) : NULL;
+    if (batch) {
+        struct buf empty = batch->lines;
         batch->lines = *io_lines;
-        sink->waiting += io_lines->len;
+        *io_lines = empty;
+        io_lines->max = batch->lines.max;
+        sink->waiting += batch->lines.len;
         list_push_back(&sink->batches, &batch->node);
         pthread_cond_signal(&sink->wake);
     }
     pthread_mutex_unlock(&sink->lock);
-    if (!has_room) {
-        free(batch);
+    if (!batch)
         buf_clear(io_lines);
-        return false;
-    }
-    buf_init(io_lines, io_lines->max);
-    return true;
+    return batch != NULL;
 }
 
 void log_sink_reopen(struct log_sink *sink)

@@ -11,7 +11,7 @@ struct log_sink;
 /* `target`: "stdout", "off" (then *ret_sink is NULL and success) or a file's path, opened for append. */
 MUST_USE enum err log_sink_open(struct str target, struct log_sink **ret_sink);
 
-/* Takes what is in `io_lines` (left empty, with fresh memory of its own at its next use). Any thread.
+/* Takes what is in `io_lines`, which is left empty, perhaps with the memory of lines written before. Any thread.
  * False: too much is waiting, the lines are dropped. */
 bool log_sink_write(struct log_sink *sink, struct buf *io_lines);
 

@@ -9,7 +9,7 @@
 
 #define LIST_MAX ((size_t)8 << 20) /* bytes of a server's model list */
 #define HEAD_MAX ((size_t)4096)
-#define SUSPECT_SHARE 5 /* a result that contradicts what is known is looked into five times as soon */
+#define SUSPECT_SHARE 5 /* a server that is down, or has just failed, is looked at five times as often */
 
 enum probe_target { PROBE_HEALTH, PROBE_MODELS };
 
@@ -46,7 +46,7 @@ static const struct server_config *config_of(const struct probe *probe)
 static void probe_rest(struct probe *probe, const struct gate_server_view *view)
 {
     usec_t interval = setting_usec(settings_of(probe)->health_check_interval_ms);
-    bool is_suspect = (view->health == HEALTH_GOOD) != probe->was_good;
+    bool is_suspect = view->health != HEALTH_GOOD || !probe->was_good;
     timer_start(probe->prober->loop, &probe->timer, is_suspect ? interval / SUSPECT_SHARE : interval);
 }
 

@@ -204,7 +204,7 @@ static void on_request(struct http_conn *conn)
     req->body = conn->body;
     conn->body = (struct body){0};
     req->body_is_here = true;
-    req->body_at = clock_monotonic();
+    req->body_at = loop_now(&req->worker->loop);
     request_run(req);
 }
 

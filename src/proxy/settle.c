@@ -91,7 +91,7 @@ enum step phase_settle(struct request *req)
     if (req->conn && req->fault != FAULT_NONE)
         answer_fault(req);
     struct timing timing = request_timing(req);
-    usec_t total = clock_monotonic() - req->arrived_at;
+    usec_t total = loop_now(&req->worker->loop) - req->arrived_at;
     count(req, &timing, total);
     write_log(req, &timing, total);
     return STEP_NEXT;

@@ -59,7 +59,7 @@ static struct sim_model *model_find(struct sim *sim, struct str name)
     return NULL;
 }
 
-static bool request_read(struct sim_request *req, struct str body)
+static bool request_read_body(struct sim_request *req, struct str body)
 {
     struct sim *sim = req->sim;
     const char *why = NULL;
@@ -78,15 +78,29 @@ static bool request_read(struct sim_request *req, struct str body)
         answer_fail(req, 404, "invalid_request_error", "model_not_found", "the model does not exist");
         return false;
     }
-    char memory[512];
-    struct buf complaint;
-    buf_init_fixed(&complaint, memory, sizeof(memory) - 1);
-    if (request_choose_fault(req, &complaint) != ERR_OK) {
-        memory[complaint.len] = '\0';
-        answer_fail(req, 400, "invalid_request_error", "bad_fault", memory);
+    request_set_id(req, body);
+    return true;
+}
+
+/* False: it cannot be answered as it wants, and has been told so. */
+static bool request_read(struct sim_request *req, struct str body)
+{
+    const struct fault *known = req->has_own_fault ? &req->fault : &req->sim->fault;
+    if (known->blind) {
+        req->counter = &req->sim->models[0];
+        req->ask = (struct ask){.model = req->counter->name, .max_tokens = ASK_NO_LIMIT};
+        memset(req->id, '0', sizeof(req->id));
+    } else if (!request_read_body(req, body)) {
         return false;
     }
-    return true;
+    char memory[512];
+    struct buf why;
+    buf_init_fixed(&why, memory, sizeof(memory) - 1);
+    if (request_choose_fault(req, &why) == ERR_OK)
+        return true;
+    memory[why.len] = '\0';
+    answer_fail(req, 400, "invalid_request_error", "bad_fault", memory);
+    return false;
 }
 
 static uint64_t given(uint64_t number, uint64_t otherwise)
@@ -125,7 +139,6 @@ void inference_begin(struct sim_request *req, struct str body)
     wheel_timer_init(&req->timer, inference_on_timer);
     if (!request_read(req, body))
         return;
-    request_set_id(req, body);
     request_plan(req);
     if (req->endpoint != ENDPOINT_EMBEDDINGS) /* those are read again when they are answered */
         body_free(&sim->bodies, &req->conn->body);

@@ -97,7 +97,7 @@ struct sim_request {
     struct sim_model *counter;
     struct fault fault;
     uint64_t fault_key; /* of the tally: hash of x-sim-fault-id, or of the fault's text */
-    struct ask ask;     /* its model is a view of `model` */
+    struct ask ask;     /* its model is a view of `model` or of the counter's name */
     char id[RENDER_ID_SIZE]; /* hexadecimal hash of the body */
     uint64_t tokens, prompt_tokens, event_count, events_made, bytes_made;
     uint64_t filler; /* bytes still to be made by "body=N" */

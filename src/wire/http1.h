@@ -57,10 +57,13 @@ enum http_parse {
  * Refused as BAD: bare CR or LF, obs-fold, space before a field's colon, a field name that is no token, control
  * characters in values, Content-Length doubled (also with equal values), listed, signed or not decimal,
  * Content-Length beside Transfer-Encoding, Transfer-Encoding in HTTP/1.0 or given twice, HTTP/1.1 without exactly
- * one Host, more than one request target form, white space runs in the request line.
+ * one Host, a Host that is no host (user information, spaces, bytes outside of ASCII), a target in absolute-form whose
+ * authority is not Host, a target in any other form or with bytes outside of ASCII or '#', white space runs in the
+ * request line. Versions other than 1.0 and 1.1 are VERSION.
  *
  * `scanned` is how many bytes at the start of `in` earlier calls that answered MORE have already seen; it only
- * saves work. Limits are checked while incomplete: a peer cannot make us buffer more than head_bytes. */
+ * saves work. Limits are checked while incomplete: a peer cannot make us buffer more than head_bytes. Faults within one
+ * line are found as soon as it has come, those between fields when the head is complete. */
 MUST_USE enum http_parse http_parse_request(struct str in, size_t scanned, const struct http_limits *limits,
                                             struct http_head *ret_head, size_t *ret_length);
 

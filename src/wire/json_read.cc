@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only C++ file: a C face for simdjson's on-demand reading. Built without exceptions; errors are codes. */
+/* The only C++ file: a C face for simdjson's on-demand reading, which tells errors as codes; nothing here throws. */
+
 /* The library's own assertions are about its callers, but what a peer sends could reach some. */
 #define SIMDJSON_DEVELOPMENT_CHECKS 0
 #include <charconv>
@@ -21,14 +22,13 @@ namespace ondemand = simdjson::ondemand;
 struct json_reader {
     ondemand::parser parser;
     size_t max_document;
-    size_t error_offset;
-    bool is_walking;
-    char *text; /* unescaped strings of the present document, one behind the other */
-    size_t text_len, text_cap;
-    struct str last_raw, last_text; /* a visitor that asks twice is answered with the same bytes */
+    size_t error_offset = 0;
+    bool is_walking = false;
+    char *text = nullptr; /* unescaped strings of the present document, one behind the other */
+    size_t text_len = 0, text_cap = 0;
+    struct str last_raw = {}, last_text = {}; /* a visitor that asks twice is answered with the same bytes */
 
-    explicit json_reader(size_t max) : parser(max), max_document(max), error_offset(0), is_walking(false),
-        text(nullptr), text_len(0), text_cap(0), last_raw(STR_NONE), last_text(STR_NONE) {}
+    explicit json_reader(size_t max) : parser(max), max_document(max) {}
     ~json_reader() { free(text); }
 };
 
@@ -69,8 +69,6 @@ static struct str without_space_behind(struct str s)
         s.len--;
     return s;
 }
-
-/* ---- strings ---- */
 
 /* Every string of a document is unescaped at most once, so that one buffer of the document's size holds them all. */
 static enum err reserve_text(struct json_reader *reader, size_t document_len, size_t more)
@@ -117,8 +115,6 @@ enum err json_item_text(const struct json_item *item, struct str *ret_text)
     return string_text((const struct walk *)item->opaque, item->raw, ret_text);
 }
 
-/* ---- numbers and words ---- */
-
 enum err json_item_u64(const struct json_item *item, uint64_t *ret_value)
 {
     if (item->type != JSON_NUMBER || !str_to_u64(item->raw, ret_value))
@@ -162,13 +158,6 @@ static bool read_type(struct str token, enum json_type *ret_type)
         *ret_type = JSON_NUMBER;
         return json_token_is_number(token);
     }
-}
-
-/* ---- the walk ---- */
-
-static struct str view(std::string_view s)
-{
-    return (struct str){s.data(), s.size()};
 }
 
 /* Where the next token begins; the end of the document when there is none. */
@@ -221,6 +210,14 @@ static enum pass read_key(const struct walk *walk, const char *start, struct jso
     return err == ERR_OK ? PASS_ON : err == ERR_NO_MEMORY ? PASS_NO_MEMORY : PASS_INVALID;
 }
 
+static struct json_item item_at(unsigned depth, size_t index)
+{
+    struct json_item item = {};
+    item.depth = depth;
+    item.index = index;
+    return item;
+}
+
 static enum pass walk_object(const struct walk *walk, ondemand::object object, unsigned depth)
 {
     size_t index = 0;
@@ -228,9 +225,7 @@ static enum pass walk_object(const struct walk *walk, ondemand::object object, u
         ondemand::field field;
         if (std::move(next).get(field))
             return PASS_INVALID;
-        struct json_item item = {};
-        item.depth = depth;
-        item.index = index++;
+        struct json_item item = item_at(depth, index++);
         enum pass pass = read_key(walk, field.key().raw(), &item);
         if (pass == PASS_ON)
             pass = pass_member(walk, walk_value(walk, field.value(), &item));
@@ -247,9 +242,7 @@ static enum pass walk_array(const struct walk *walk, ondemand::array array, unsi
         ondemand::value value;
         if (std::move(next).get(value))
             return PASS_INVALID;
-        struct json_item item = {};
-        item.depth = depth;
-        item.index = index++;
+        struct json_item item = item_at(depth, index++);
         enum pass pass = pass_member(walk, walk_value(walk, value, &item));
         if (pass != PASS_ON)
             return pass;
@@ -275,7 +268,7 @@ template <class container> static enum pass walk_container(const struct walk *wa
 /* A container's token is its bracket alone; it is shown with all that follows. */
 static bool read_item(const struct walk *walk, std::string_view token, struct json_item *item)
 {
-    item->raw = without_space_behind(view(token));
+    item->raw = without_space_behind((struct str){token.data(), token.size()});
     item->opaque = (void *)walk;
     if (!read_type(item->raw, &item->type))
         return false;
@@ -311,7 +304,7 @@ static bool is_ended(struct str document, enum json_type type)
 static enum pass walk_root(const struct walk *walk)
 {
     const char *end = walk->document.ptr + walk->document.len;
-    struct json_item item = {};
+    struct json_item item = item_at(0, 0);
     std::string_view token;
     bool enters;
     if (walk->root->raw_json_token().get(token) || !read_item(walk, token, &item))
@@ -327,8 +320,6 @@ static enum pass walk_root(const struct walk *walk)
     pass = walk_container(walk, *walk->root, &item, enters);
     return pass == PASS_ON && next_token(walk) != end ? PASS_INVALID : pass;
 }
-
-/* ---- the reader ---- */
 
 static enum err ensure_capacity(struct json_reader *reader, size_t len)
 {
