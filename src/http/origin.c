@@ -84,13 +84,13 @@ void upstream_close(struct upstream_conn *conn)
 
 static int connect_socket(const struct address *address)
 {
-    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0 || errno == EINPROGRESS)
+    if (connect(fd, &address->any, address->size) == 0 || errno == EINPROGRESS)
         return fd;
     close(fd);
     return -1;

@@ -12,16 +12,19 @@ bool address_parse(struct str host, uint16_t port, struct address *ret_address)
     memcpy(text, host.ptr, host.len);
     text[host.len] = '\0';
 
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-        memcpy(&ret_address->storage, &v4, sizeof(v4));
-        ret_address->size = sizeof(v4);
+    struct address address = {0};
+    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
+        address.v4.sin_family = AF_INET;
+        address.v4.sin_port = htons(port);
+        address.size = sizeof(address.v4);
+        *ret_address = address;
         return true;
     }
-    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-        memcpy(&ret_address->storage, &v6, sizeof(v6));
-        ret_address->size = sizeof(v6);
+    if (inet_pton(AF_INET6, text, &address.v6.sin6_addr) == 1) {
+        address.v6.sin6_family = AF_INET6;
+        address.v6.sin6_port = htons(port);
+        address.size = sizeof(address.v6);
+        *ret_address = address;
         return true;
     }
     return false;
@@ -44,27 +47,22 @@ static struct str format_v4(const struct sockaddr_in *v4, char *out)
 struct str address_format(const struct address *address, char *out)
 {
     char host[INET6_ADDRSTRLEN] = "?";
-    if (address->storage.ss_family != AF_INET6)
-        return format_v4((const void *)&address->storage, out);
-    const struct sockaddr_in6 *v6 = (const void *)&address->storage;
-    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-    int len = snprintf(out, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
+    if (address->any.sa_family != AF_INET6)
+        return format_v4(&address->v4, out);
+    inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
+    int len = snprintf(out, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(address->v6.sin6_port));
     return (struct str){out, (size_t)len};
 }
 
 uint16_t address_port(const struct address *address)
 {
-    if (address->storage.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address->storage)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)(const void *)&address->storage)->sin_port);
+    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port);
 }
 
 bool address_is_loopback(const struct address *address)
 {
-    if (address->storage.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&address->storage;
-        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
-    }
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)&address->storage)->sin6_addr;
+    if (address->any.sa_family == AF_INET)
+        return (ntohl(address->v4.sin_addr.s_addr) >> 24) == 127;
+    const struct in6_addr *v6 = &address->v6.sin6_addr;
     return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
 }

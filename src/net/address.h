@@ -8,10 +8,17 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+/* IPv4 or IPv6; a quarter of a sockaddr_storage, because every connection and request keeps one. */
 struct address {
-    struct sockaddr_storage storage;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
     socklen_t size;
 };
+
+#define ADDRESS_SIZE_MAX ((socklen_t)sizeof(struct sockaddr_in6))
 
 #define ADDRESS_TEXT_MAX 64
 

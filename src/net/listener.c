@@ -11,7 +11,7 @@
 
 static int listener_socket(const struct address *address, bool share_port)
 {
-    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0)
         return -1;
@@ -19,7 +19,7 @@ static int listener_socket(const struct address *address, bool share_port)
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
         (share_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
-        bind(fd, (const struct sockaddr *)&address->storage, address->size) != 0 || listen(fd, BACKLOG) != 0) {
+        bind(fd, &address->any, address->size) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
         close(fd);
         errno = error;
@@ -34,7 +34,7 @@ enum err listener_reserve(struct address *io_address, int *ret_fd)
     int probe = listener_socket(io_address, false);
     if (probe < 0)
         return errno == EADDRINUSE ? ERR_BUSY : ERR_SYSTEM;
-    getsockname(probe, (struct sockaddr *)&io_address->storage, &io_address->size);
+    getsockname(probe, &io_address->any, &io_address->size);
     close(probe);
     int fd = listener_socket(io_address, true);
     if (fd < 0)
@@ -51,8 +51,8 @@ static void listener_on_poll(uv_poll_t *poll, int status, int events)
         return;
     listener->loop->now = clock_monotonic();
     for (int i = 0; i < ACCEPTS_PER_TURN && !listener->is_closing; i++) {
-        struct address peer = {.size = sizeof(peer.storage)};
-        int fd = accept4(listener->fd, (struct sockaddr *)&peer.storage, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct address peer = {.size = ADDRESS_SIZE_MAX};
+        int fd = accept4(listener->fd, &peer.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             listener->on_accept(listener, fd, &peer);
             continue;

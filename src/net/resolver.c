@@ -63,8 +63,10 @@ static void resolver_store(struct resolver *resolver, const struct addrinfo *ans
 {
     resolver->count = 0;
     for (; answer && resolver->count < RESOLVER_ADDRESSES_MAX; answer = answer->ai_next) {
+        if (answer->ai_addrlen > ADDRESS_SIZE_MAX)
+            continue;
         struct address *address = &resolver->addresses[resolver->count++];
-        memcpy(&address->storage, answer->ai_addr, answer->ai_addrlen);
+        memcpy(&address->any, answer->ai_addr, answer->ai_addrlen);
         address->size = answer->ai_addrlen;
     }
 }

@@ -104,6 +104,14 @@ __attribute__((always_inline)) static inline const char *next_stop(struct stops 
     return stop;
 }
 
+static inline void skip_stop(struct stops *stops)
+{
+    if (LIKELY(stops->left != 0))
+        stops->left &= stops->left - 1;
+    else
+        (void)next_stop(stops);
+}
+
 /* Most lines are "Name: value" in plain characters, and much cheaper to take when nothing else need be thought of. Takes
  * lines up to the first that is not. */
 static size_t take_common_fields(struct cursor *c, struct http_field *fields, size_t room)
@@ -120,7 +128,8 @@ static size_t take_common_fields(struct cursor *c, struct http_field *fields, si
             return count;
         fields[count].name = (struct str){line, (size_t)(colon - line)};
         fields[count].value = (struct str){value, (size_t)(stop - value)};
-        c->line = next_stop(&stops) + 1;
+        c->line = stop + 2;
+        skip_stop(&stops); /* the LF */
     }
     return room;
 }

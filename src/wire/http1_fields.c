@@ -73,7 +73,15 @@ static void note_once(const struct http_field **first, const struct http_field *
     *first = field;
 }
 
-/* Told apart by length first: most fields of a head are none of these, and cost one jump. */
+#define LETTER(c) (1u << ((c) & 31))
+#define FRAMING_LETTERS (LETTER('h') | LETTER('e') | LETTER('c') | LETTER('t'))
+
+/* Most fields of a head are none of these, and are passed over for their first letter, in either case. */
+static inline bool may_frame(struct str name)
+{
+    return FRAMING_LETTERS >> (name.ptr[0] & 31) & 1;
+}
+
 static void note_field(struct framing_fields *found, const struct http_field *field)
 {
     switch (field->name.len) {
@@ -106,7 +114,8 @@ static struct framing_fields find_framing_fields(const struct http_head *head)
 {
     struct framing_fields found = {0};
     for (size_t i = 0; i < head->field_count; i++)
-        note_field(&found, &head->fields[i]);
+        if (may_frame(head->fields[i].name))
+            note_field(&found, &head->fields[i]);
     return found;
 }
 
