@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define TICK (100 * USEC_PER_MSEC)
 #define FILE_WATCH_INTERVAL (500 * USEC_PER_MSEC)
 
 /* The control thread: everything that is not a request. Lifetime: process. */
@@ -25,7 +24,7 @@ struct control {
     struct site site;
     struct prober prober;
     uv_signal_t on_hup, on_term, on_int;
-    struct wheel_timer tick, watch;
+    struct wheel_timer watch;
     struct task republish;
     size_t workers_ended;
     struct timespec file_time;
@@ -174,13 +173,6 @@ static void on_models(struct prober *prober)
 }
 
 /* ---- events ---- */
-
-static void on_tick(struct wheel_timer *timer)
-{
-    struct control *control = CONTAINER_OF(timer, struct control, tick);
-    gate_tick(&control->gateway.gate, loop_now(&control->loop));
-    timer_start(&control->loop, timer, TICK);
-}
 
 /* Looks at the file's time instead of asking the kernel to tell: editors and orchestrators replace files and links in
  * ways that change notification loses. */
@@ -351,9 +343,7 @@ static void run(struct control *control)
     watch_signal(control, &control->on_term, SIGTERM, on_stop_signal);
     watch_signal(control, &control->on_int, SIGINT, on_stop_signal);
     task_init(&control->republish, on_republish);
-    wheel_timer_init(&control->tick, on_tick);
     wheel_timer_init(&control->watch, on_watch);
-    timer_start(&control->loop, &control->tick, TICK);
     if (control->policy->config->settings.config_watch && control->cli.config_path.len > 0) {
         control->file_time = startup_file_time(control->cli.config_path);
         timer_start(&control->loop, &control->watch, FILE_WATCH_INTERVAL);
@@ -369,7 +359,6 @@ static void shut_down(struct control *control)
     uv_close((uv_handle_t *)&control->on_hup, NULL);
     uv_close((uv_handle_t *)&control->on_term, NULL);
     uv_close((uv_handle_t *)&control->on_int, NULL);
-    timer_stop(&control->loop, &control->tick);
     timer_stop(&control->loop, &control->watch);
     task_cancel(&control->republish);
     prober_fini(&control->prober);

@@ -139,6 +139,7 @@ enum gate_answer gate_enter(struct gate *gate, const struct gate_question *quest
         answer = GATE_GRANTED;
         break;
     case PICK_WAIT:
+        *ret_back_at = picked.back_at;
         answer = gate_queue(gate, question, waiter);
         break;
     case PICK_ONLY_TRIED:
@@ -146,6 +147,8 @@ enum gate_answer gate_enter(struct gate *gate, const struct gate_question *quest
         break;
     case PICK_NONE:
         *ret_back_at = picked.back_at;
+        if (picked.pause_over != USEC_FOREVER && picked.pause_over - question->now <= question->max_wait)
+            answer = gate_queue(gate, question, waiter);
         break;
     }
     gate_unlock(gate);
@@ -178,8 +181,8 @@ struct server_grant gate_waiter_take(struct gate_waiter *waiter)
     return grant;
 }
 
-/* Gives `waiter` a place if there is one for it now. */
-static bool gate_try_grant(struct gate *gate, struct gate_waiter *waiter, usec_t now)
+/* Gives `waiter` a place if there is one for it now; otherwise *ret_back_at is when time alone may bring one. */
+static bool gate_try_grant(struct gate *gate, struct gate_waiter *waiter, usec_t now, usec_t *ret_back_at)
 {
     struct gate_question question = {
         .route = waiter->route,
@@ -189,8 +192,10 @@ static bool gate_try_grant(struct gate *gate, struct gate_waiter *waiter, usec_t
         .now = now,
     };
     struct pick_answer picked;
-    if (gate_pick(gate, &question, &picked) != PICK_SERVER)
+    if (gate_pick(gate, &question, &picked) != PICK_SERVER) {
+        *ret_back_at = picked.back_at;
         return false;
+    }
     waiter->grant = picked.grant;
     waiter_grant(&waiter->waiter);
     waiter->message.on_delivery = on_grant_message;
@@ -207,13 +212,23 @@ static bool fits_server(const struct waiter *waiter, void *context)
 /* Something about `server` has become better: room, health, circuit. */
 static void gate_serve(struct gate *gate, struct server *server, usec_t now)
 {
+    usec_t back_at;
     for (struct gate_queue *queue = gate->queues; queue; queue = queue->next) {
         if (queue_length(&queue->queue) == 0)
             continue;
         for (struct waiter *waiter; (waiter = queue_next_for(&queue->queue, fits_server, server));)
-            if (!gate_try_grant(gate, CONTAINER_OF(waiter, struct gate_waiter, waiter), now))
+            if (!gate_try_grant(gate, CONTAINER_OF(waiter, struct gate_waiter, waiter), now, &back_at))
                 break;
     }
+}
+
+void gate_ask_again(struct gate *gate, struct gate_waiter *waiter, usec_t now, usec_t *ret_back_at)
+{
+    gate_lock(gate);
+    *ret_back_at = USEC_FOREVER;
+    if (waiter->waiter.state == WAITER_WAITING)
+        gate_try_grant(gate, waiter, now, ret_back_at);
+    gate_unlock(gate);
 }
 
 bool gate_leave(struct gate *gate, struct gate_waiter *waiter)
@@ -304,23 +319,6 @@ bool gate_set_models(struct gate *gate, struct server *server, const struct str 
     enum err err = server_set_models(server, models, count, &changed);
     gate_unlock(gate);
     return err == ERR_OK && changed;
-}
-
-void gate_tick(struct gate *gate, usec_t now)
-{
-    gate_lock(gate);
-    for (struct gate_queue *queue = gate->queues; queue; queue = queue->next) {
-        const struct candidate_set *failed = NULL; /* whoever else waits for the same set would fail too */
-        LIST_EACH (node, &queue->queue.waiters) {
-            struct waiter *waiter = LIST_ITEM(node, struct waiter, node);
-            struct gate_waiter *gate_waiter = CONTAINER_OF(waiter, struct gate_waiter, waiter);
-            const struct candidates *candidates = &gate_waiter->route->candidates;
-            bool is_hopeless = candidates->set == failed && !candidates->mask;
-            if (!is_hopeless && !gate_try_grant(gate, gate_waiter, now) && !candidates->mask)
-                failed = candidates->set;
-        }
-    }
-    gate_unlock(gate);
 }
 
 bool gate_is_usable(struct gate *gate, const struct table *table, usec_t now)

@@ -56,7 +56,7 @@ void gate_waiter_init(struct gate_waiter *waiter, struct loop *loop, void (*on_g
 
 enum gate_answer {
     GATE_GRANTED,    /* *ret_grant holds a place */
-    GATE_QUEUED,     /* on_grant will be called, unless gate_leave comes first */
+    GATE_QUEUED,     /* on_grant will be called, unless gate_leave comes first; *ret_back_at: gate_ask_again then */
     GATE_TRIED,      /* only servers that were tried are free, and those are not allowed yet */
     GATE_QUEUE_FULL,
     GATE_NO_SERVER,  /* all are down; *ret_back_at: when that may change */
@@ -67,6 +67,7 @@ struct gate_question {
     const struct tried_servers *tried;
     bool allow_tried;
     bool is_first_attempt; /* counts for the retry budget */
+    usec_t max_wait;       /* a server that asked for quiet is waited for if that ends within it */
     struct rng *rng;
     usec_t now;
 };
@@ -74,6 +75,10 @@ struct gate_question {
 MUST_USE enum gate_answer gate_enter(struct gate *gate, const struct gate_question *question,
                                      struct gate_waiter *waiter, struct server_grant *ret_grant,
                                      usec_t *ret_back_at);
+
+/* Time alone may have brought a server back: asks again for a waiter, which gets its message if so. Otherwise
+ * *ret_back_at is when to ask again. */
+void gate_ask_again(struct gate *gate, struct gate_waiter *waiter, usec_t now, usec_t *ret_back_at);
 
 /* Stops waiting, and takes back a grant that is on its way. False when it did not wait. On the waiter's loop. */
 bool gate_leave(struct gate *gate, struct gate_waiter *waiter);
@@ -105,9 +110,6 @@ bool gate_note_probe(struct gate *gate, struct server *server, const struct prob
 
 /* True when its list of models is another one than before. */
 MUST_USE bool gate_set_models(struct gate *gate, struct server *server, const struct str *models, size_t count);
-
-/* Serves requests whose server has come back by time alone. */
-void gate_tick(struct gate *gate, usec_t now);
 
 /* Whether any server of `table` would take a request. */
 bool gate_is_usable(struct gate *gate, const struct table *table, usec_t now);

@@ -372,12 +372,23 @@ static void stop_waiting(struct request *req)
     timer_stop(&req->worker->loop, &req->pause);
 }
 
-static void start_waiting(struct request *req)
+static usec_t wait_left(const struct request *req)
 {
     usec_t limit = setting_usec(req->table->policy->config->settings.queue_max_wait_ms);
-    usec_t left = limit > req->queue_time ? limit - req->queue_time : 0;
+    return limit > req->queue_time ? limit - req->queue_time : 0;
+}
+
+/* Sleeps until the queue's limit, or until time alone may have brought a server back. */
+static void sleep_in_queue(struct request *req, usec_t back_at)
+{
+    struct loop *loop = &req->worker->loop;
+    wheel_start(&loop->wheel, &req->pause, MIN(back_at, req->waiting_since + wait_left(req)));
+}
+
+static void start_waiting(struct request *req, usec_t back_at)
+{
     req->waiting_since = loop_now(&req->worker->loop);
-    timer_start(&req->worker->loop, &req->pause, left);
+    sleep_in_queue(req, back_at);
 }
 
 /* All that is left is what failed before: a pause first. */
@@ -403,6 +414,7 @@ struct gate_question request_question(struct request *req, bool allow_tried)
         .tried = &req->tried,
         .allow_tried = allow_tried,
         .is_first_attempt = req->attempts == 0,
+        .max_wait = wait_left(req),
         .rng = &req->worker->rng,
         .now = loop_now(&req->worker->loop),
     };
@@ -420,7 +432,7 @@ static enum step phase_admit(struct request *req)
     case GATE_TRIED:
         return back_off(req);
     case GATE_QUEUED:
-        start_waiting(req);
+        start_waiting(req, back_at);
         return STEP_WAIT;
     case GATE_QUEUE_FULL:
         req->retry_after = USEC_PER_SEC;
@@ -476,6 +488,13 @@ static void on_pause_over(struct wheel_timer *timer)
     if (req->waiting_since == 0) {
         req->backoff_is_over = true;
         request_run(req);
+        return;
+    }
+    usec_t now = loop_now(&req->worker->loop);
+    if (now < req->waiting_since + wait_left(req)) {
+        usec_t back_at;
+        gate_ask_again(&req->worker->gateway->gate, &req->waiter, now, &back_at);
+        sleep_in_queue(req, back_at);
         return;
     }
     gate_leave(&req->worker->gateway->gate, &req->waiter);

@@ -19,7 +19,7 @@ bool tried_has(const struct tried_servers *tried, const struct server *server)
 struct survey {
     size_t ready_count; /* their list is in set->ready */
     size_t full_count;
-    usec_t back_at;
+    usec_t back_at, pause_over;
     const struct server *blocker;
     struct server_view blocker_view;
 };
@@ -40,6 +40,8 @@ static void survey_note(struct survey *survey, struct candidate *candidate, stru
         survey->full_count++;
     else
         survey->back_at = MIN(survey->back_at, view->back_at);
+    if (view->is_pause)
+        survey->pause_over = MIN(survey->pause_over, view->back_at);
     if (!survey->blocker || is_nearer(view, &survey->blocker_view)) {
         survey->blocker = candidate->server;
         survey->blocker_view = *view;
@@ -48,7 +50,7 @@ static void survey_note(struct survey *survey, struct candidate *candidate, stru
 
 static struct survey survey_make(const struct pick_question *question, bool tried)
 {
-    struct survey survey = {.back_at = USEC_FOREVER};
+    struct survey survey = {.back_at = USEC_FOREVER, .pause_over = USEC_FOREVER};
     struct candidate_set *set = question->candidates.set;
     for (size_t i = 0; i < set->count; i++) {
         struct server *server = set->members[i].server;
@@ -79,8 +81,10 @@ static void answer_block(struct pick_answer *answer, const struct survey *survey
 {
     const struct survey *nearest = survey;
     answer->back_at = survey->back_at;
+    answer->pause_over = survey->pause_over;
     if (other) {
         answer->back_at = MIN(answer->back_at, other->back_at);
+        answer->pause_over = MIN(answer->pause_over, other->pause_over);
         if (other->blocker && (!survey->blocker || is_nearer(&other->blocker_view, &survey->blocker_view)))
             nearest = other;
     }
@@ -92,7 +96,7 @@ static void answer_block(struct pick_answer *answer, const struct survey *survey
 
 enum pick_verdict pick_choose(const struct pick_question *question, struct pick_answer *ret_answer)
 {
-    *ret_answer = (struct pick_answer){.back_at = USEC_FOREVER, .reason = "no server"};
+    *ret_answer = (struct pick_answer){.back_at = USEC_FOREVER, .pause_over = USEC_FOREVER, .reason = "no server"};
     struct survey fresh = survey_make(question, false);
     if (fresh.ready_count > 0) {
         take_one(question, fresh.ready_count, &ret_answer->grant);

@@ -209,7 +209,7 @@ void server_cool_down(struct server *server, usec_t until)
 
 static struct server_view view_down(const char *reason, usec_t back_at)
 {
-    return (struct server_view){SERVER_DOWN, reason, back_at};
+    return (struct server_view){SERVER_DOWN, reason, back_at, false};
 }
 
 /* What an operator has decided. */
@@ -219,7 +219,7 @@ static struct server_view look_at_status(const struct server *server)
         return view_down("not in the configuration any more", USEC_FOREVER);
     switch (server->status) {
     case SERVER_ONLINE:
-        return (struct server_view){SERVER_READY, "ready", 0};
+        return (struct server_view){SERVER_READY, "ready", 0, false};
     case SERVER_SHUNNED:
         return view_down("shunned", USEC_FOREVER);
     case SERVER_DRAINING:
@@ -241,14 +241,17 @@ struct server_view server_look(const struct server *server, usec_t now, const st
     enum breaker_answer circuit = breaker_look(&server->breaker, now, &limits->breaker);
     usec_t closed_until =
         circuit == BREAKER_BLOCKS ? breaker_trial_time(&server->breaker, &limits->breaker) : 0;
-    if (server->not_before > now)
-        return view_down("asked to be left alone for a while", MAX(server->not_before, closed_until));
+    if (server->not_before > now) {
+        view = view_down("asked to be left alone for a while", MAX(server->not_before, closed_until));
+        view.is_pause = closed_until == 0;
+        return view;
+    }
     if (circuit == BREAKER_BLOCKS)
         return view_down("circuit open after failures", closed_until);
     if (circuit == BREAKER_TRIAL_RUNS)
-        return (struct server_view){SERVER_FULL, "circuit half-open, its trial request runs", 0};
+        return (struct server_view){SERVER_FULL, "circuit half-open, its trial request runs", 0, false};
     if (server->max_concurrent > 0 && server->in_flight >= server->max_concurrent)
-        return (struct server_view){SERVER_FULL, "max_concurrent reached", 0};
+        return (struct server_view){SERVER_FULL, "max_concurrent reached", 0, false};
     return view;
 }
 

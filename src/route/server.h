@@ -97,6 +97,7 @@ struct server_view {
     enum availability availability;
     const char *reason; /* phrase for people, static */
     usec_t back_at;     /* DOWN: when time alone ends it; USEC_FOREVER: time alone does not */
+    bool is_pause;      /* DOWN: only because the server asked for quiet until back_at */
 };
 
 /* Changes nothing. */

@@ -5,8 +5,8 @@
 #include "sim/outlet.h"
 #include "sim/render.h"
 
-#define PIECE_MAX ((size_t)65536)  /* of an answer, made at a time */
-#define TURN_MAX ((size_t)1 << 20) /* made for one request before others get their turn */
+#define PIECE_MAX ((size_t)65536)   /* of an answer, made at a time */
+#define TURN_MAX  ((size_t)1 << 20) /* made for one request before others get their turn */
 
 /* ---- in one piece: errors and embeddings ---- */
 
@@ -58,7 +58,8 @@ static void answer_embeddings(struct sim_request *req)
 
 /* ---- one JSON document, perhaps padded to any length ---- */
 
-/* Body bytes in the answer's framing; one piece between two pushes, for the chunk's size is kept in one place. */
+/* Body bytes in the answer's framing; one piece between two pushes, for the chunk's size is kept in one
+ * place. */
 static void padded_send(struct sim_request *req, struct str bytes)
 {
     if (!req->is_chunked) {
@@ -88,7 +89,8 @@ static void padded_begin(struct sim_request *req)
     buf_clear(body);
     buf_clear(head);
     render_document(req, body, &text_end);
-    req->filler = req->fault.body != FAULT_NONE && req->fault.body > body->len ? req->fault.body - body->len : 0;
+    req->filler =
+        req->fault.body != FAULT_NONE && req->fault.body > body->len ? req->fault.body - body->len : 0;
     render_head(req, head, 200, STR("application/json"), STR_NONE, body->len + req->filler);
     outlet_arm_after_head(req, head->len);
     outlet_send(req, buf_str(head));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The answer to an inference request, made piece by piece as time and the client allow. In each of these the request may
- * be gone on return. */
+/* The answer to an inference request, made piece by piece as time and the client allow. In each of these the
+ * request may be gone on return. */
 #pragma once
 
 #include "sim/sim.h"

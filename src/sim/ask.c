@@ -3,7 +3,7 @@
 
 struct ask_visit {
     struct ask ask;
-    const char *why;         /* first fault found */
+    const char *why; /* first fault found */
     bool in_stream_options;
 };
 

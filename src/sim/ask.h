@@ -17,9 +17,12 @@ struct ask {
     uint64_t prompt_bytes; /* of messages, prompt or input, in JSON */
 };
 
-/* ERR_INVALID: not a JSON object, no model, or a member of the wrong type; `*ret_why` says which (a literal). */
-MUST_USE enum err ask_read(struct json_reader *reader, struct str body, struct ask *ret_ask, const char **ret_why);
+/* ERR_INVALID: not a JSON object, no model, or a member of the wrong type; `*ret_why` says which (a literal).
+ */
+MUST_USE enum err ask_read(struct json_reader *reader, struct str body, struct ask *ret_ask,
+                           const char **ret_why);
 
 /* Calls `on_input` with each input of an embeddings request: a string's or token list's JSON. */
 MUST_USE enum err ask_each_input(struct json_reader *reader, struct str body,
-                                 void (*on_input)(void *context, size_t index, struct str json), void *context);
+                                 void (*on_input)(void *context, size_t index, struct str json),
+                                 void *context);

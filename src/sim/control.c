@@ -2,7 +2,7 @@
 /* /sim/...: what tests ask and order. */
 #include "sim/inference.h"
 
-#define LIST_DEFAULT 20
+#define LIST_DEFAULT   20
 #define LIST_BYTES_MAX ((size_t)3 << 20) /* what a connection takes in one piece */
 
 static void control_refuse(struct sim_request *req, int status, const char *why)
@@ -128,7 +128,8 @@ static enum json_visit config_visitor(void *context, const struct json_item *ite
     struct sim *sim = context;
     if (str_eq(item->key, STR("kv_cache_usage")) && json_item_double(item, &usage) == ERR_OK)
         sim->kv_cache_usage = usage;
-    else if (json_item_u64(item, &number) != ERR_OK || sim_settings_set(settings, item->key, number) != ERR_OK)
+    else if (json_item_u64(item, &number) != ERR_OK ||
+             sim_settings_set(settings, item->key, number) != ERR_OK)
         sim->is_config_bad = true;
     return JSON_SKIP;
 }
@@ -176,8 +177,8 @@ bool control_answer(struct sim_request *req, struct str method, struct str targe
         const char *method, *path;
         void (*answer)(struct sim_request *, struct str body);
     } routes[] = {
-        {"GET", "/sim/state", control_state},   {"GET", "/sim/requests", control_requests},
-        {"POST", "/sim/reset", control_reset},  {"POST", "/sim/fault", control_fault},
+        {"GET", "/sim/state", control_state},    {"GET", "/sim/requests", control_requests},
+        {"POST", "/sim/reset", control_reset},   {"POST", "/sim/fault", control_fault},
         {"POST", "/sim/config", control_config}, {"POST", "/sim/health", control_health},
     };
     if (!str_starts(target, STR("/sim/")))

@@ -7,10 +7,11 @@
 
 #define FAULT_NONE UINT64_MAX
 
-/* Numbers are FAULT_NONE when not given. Raw bytes are those of the answer on the wire, heads and framing included. */
+/* Numbers are FAULT_NONE when not given. Raw bytes are those of the answer on the wire, heads and framing
+ * included. */
 struct fault {
 #define NUMBER(word, field, help) uint64_t field;
-#define FLAG(word, field, help) bool field;
+#define FLAG(word, field, help)   bool field;
 #include "sim/faults.def"
 #undef NUMBER
 #undef FLAG

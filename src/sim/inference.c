@@ -124,7 +124,8 @@ static void request_plan(struct sim_request *req)
     req->event_count = MIN((req->tokens + chunk - 1) / chunk, fault->error_event);
     uint64_t decode = settings->decode_rate == 0 ? 0 : chunk * USEC_PER_SEC / settings->decode_rate;
     req->interval = given(fault->interval, decode);
-    if (req->ask.stream && fault->body != FAULT_NONE && fault->event_bytes == FAULT_NONE && req->event_count > 0)
+    if (req->ask.stream && fault->body != FAULT_NONE && fault->event_bytes == FAULT_NONE &&
+        req->event_count > 0)
         req->fault.event_bytes = MIN(fault->body / req->event_count, RENDER_EVENT_MAX);
 }
 

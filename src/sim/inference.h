@@ -13,7 +13,8 @@ void inference_begin(struct sim_request *req, struct str body);
 /* Makes more of the answer, if it is being made and the outlet takes it. The request may be gone after it. */
 void inference_continue(struct sim_request *req);
 
-/* Counts, leaves the batch or the queue, and gives the request back. The caller ends the answer on the connection. */
+/* Counts, leaves the batch or the queue, and gives the request back. The caller ends the answer on the
+ * connection. */
 void inference_ended(struct sim_request *req, enum outcome outcome);
 
 /* Lets waiting requests into the batch, as it has room for. */

@@ -6,8 +6,9 @@
 
 bool info_is_probe(struct str target)
 {
-    return str_eq(target, STR("/health")) || str_eq(target, STR("/metrics")) || str_eq(target, STR("/version")) ||
-           str_eq(target, STR("/api/version")) || str_eq(target, STR("/v1/models"));
+    return str_eq(target, STR("/health")) || str_eq(target, STR("/metrics")) ||
+           str_eq(target, STR("/version")) || str_eq(target, STR("/api/version")) ||
+           str_eq(target, STR("/v1/models"));
 }
 
 static void model_write(struct json_writer *out, struct str id)

@@ -12,7 +12,12 @@ struct number_row {
 
 static const struct number_row numbers[] = {
 #define NUMBER(flag, key, field, unit, largest, help)                                                        \
-    {{flag, sizeof(flag) - 1}, {key, sizeof(key) - 1}, offsetof(struct sim_settings, field), unit, largest, help},
+    {{flag, sizeof(flag) - 1},                                                                               \
+     {key, sizeof(key) - 1},                                                                                 \
+     offsetof(struct sim_settings, field),                                                                   \
+     unit,                                                                                                   \
+     largest,                                                                                                \
+     help},
 #include "sim/options.def"
 #undef NUMBER
 };
@@ -23,7 +28,10 @@ struct text_row {
     const char *value, *help;
 };
 
-#define TEXT(flag, field, value, help) {{flag, sizeof(flag) - 1}, offsetof(struct sim_options, field), value, help}
+#define TEXT(flag, field, value, help)                                                                       \
+    {                                                                                                        \
+        {flag, sizeof(flag) - 1}, offsetof(struct sim_options, field), value, help                           \
+    }
 
 static const struct text_row texts[] = {
     TEXT("listen", listen, "HOST:PORT", "address to serve; port 0 takes a free one (default 127.0.0.1:0)"),
@@ -34,7 +42,8 @@ static const struct text_row texts[] = {
 };
 
 static const struct text_row switches[] = {
-    TEXT("unsized-head", unsized_head, "yes|no", "send answers that are no streams chunked, without a length (default no)"),
+    TEXT("unsized-head", unsized_head, "yes|no",
+         "send answers that are no streams chunked, without a length (default no)"),
 };
 
 static uint64_t *number_field(const struct number_row *row, struct sim_settings *settings)
@@ -44,7 +53,8 @@ static uint64_t *number_field(const struct number_row *row, struct sim_settings 
 
 static enum err number_set(const struct number_row *row, struct sim_settings *settings, uint64_t value)
 {
-    bool must_be_positive = str_eq(row->flag, STR("chunk-tokens")) || str_eq(row->flag, STR("embedding-dimensions"));
+    bool must_be_positive =
+        str_eq(row->flag, STR("chunk-tokens")) || str_eq(row->flag, STR("embedding-dimensions"));
     if (value > row->largest || (value == 0 && must_be_positive))
         return ERR_LIMIT;
     *number_field(row, settings) = value * row->unit;
@@ -122,7 +132,8 @@ static bool flag_is_known(struct str flag)
     return str_eq(flag, switches[0].flag);
 }
 
-enum err sim_options_parse(int count, char *const *arguments, struct sim_options *ret_options, struct buf *why)
+enum err sim_options_parse(int count, char *const *arguments, struct sim_options *ret_options,
+                           struct buf *why)
 {
     struct sim_options options = {
         .settings = {.queue = QUEUE_UNLIMITED, .tokens = 16, .chunk_tokens = 1, .dimensions = 8},
@@ -154,7 +165,8 @@ enum err sim_options_parse(int count, char *const *arguments, struct sim_options
 
 void sim_options_help(struct buf *out)
 {
-    buf_add(out, STR("Usage: fairlead-sim [OPTION VALUE]...\n\nA simulated inference server that speaks the OpenAI API.\n\n"));
+    buf_add(out, STR("Usage: fairlead-sim [OPTION VALUE]...\n\nA simulated inference server that speaks the "
+                     "OpenAI API.\n\n"));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         buf_printf(out, "  --%-22s %-10s %s\n", texts[i].flag.ptr, texts[i].value, texts[i].help);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)

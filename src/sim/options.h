@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the command line of fairlead-sim says. Views are into argv or literals and live as long as the process. */
+/* What the command line of fairlead-sim says. Views are into argv or literals and live as long as the
+ * process. */
 #pragma once
 
 #include "base/buf.h"

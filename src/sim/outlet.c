@@ -3,7 +3,7 @@
 
 #include "sim/inference.h"
 
-#define HELD_MAX ((size_t)256 << 20)
+#define HELD_MAX  ((size_t)256 << 20)
 #define HELD_HIGH ((size_t)1 << 20) /* makers of long answers pause above it */
 
 static bool outlet_pump(struct sim_request *req);
@@ -30,7 +30,8 @@ static uint64_t outlet_limit(const struct fault *fault)
     return MIN(MIN(fault->cut, fault->reset), fault->stall);
 }
 
-/* The fault's point has been reached, and everything before it is in the kernel's hands. False: the request is gone. */
+/* The fault's point has been reached, and everything before it is in the kernel's hands. False: the request
+ * is gone. */
 static bool outlet_strike(struct sim_request *req)
 {
     struct http_conn *conn = req->conn;

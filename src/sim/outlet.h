@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Raw bytes of an answer on their way out, and what befalls them: cut, reset, stall, corrupt, drip. Without such a fault
- * bytes go straight to the connection. The end of the request is told to inference_ended(). */
+/* Raw bytes of an answer on their way out, and what befalls them: cut, reset, stall, corrupt, drip. Without
+ * such a fault bytes go straight to the connection. The end of the request is told to inference_ended(). */
 #pragma once
 
 #include "sim/sim.h"
@@ -16,7 +16,8 @@ void outlet_arm_after_head(struct sim_request *req, size_t head_bytes);
 /* Sends what was added. False: a fault has ended the request, which is gone. */
 MUST_USE bool outlet_push(struct sim_request *req);
 
-/* The answer is whole; sends the rest and ends the request, now or later. It may be gone when this returns. */
+/* The answer is whole; sends the rest and ends the request, now or later. It may be gone when this returns.
+ */
 void outlet_finish(struct sim_request *req);
 
 /* Bytes wait; the maker pauses until inference_continue is called. */

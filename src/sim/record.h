@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was received: the last requests, so that tests can assert on them. Slots keep their memory, so recording costs a
- * copy and no allocation once the ring has turned. One loop, no lock. */
+/* What was received: the last requests, so that tests can assert on them. Slots keep their memory, so
+ * recording costs a copy and no allocation once the ring has turned. One loop, no lock. */
 #pragma once
 
 #include "base/clock.h"
 #include "wire/http1.h"
 #include "wire/json_write.h"
 
-#define RECORD_SLOTS 1000
-#define RECORD_BODY_MAX ((size_t)65536)
+#define RECORD_SLOTS     1000
+#define RECORD_BODY_MAX  ((size_t)65536)
 #define RECORD_TOTAL_MAX ((size_t)64 << 20) /* of all slots; beyond it the oldest are forgotten */
 
 enum outcome { OUTCOME_UNDER_WAY, OUTCOME_COMPLETED, OUTCOME_CANCELLED, OUTCOME_FAULTED };
@@ -27,7 +27,7 @@ struct record {
 
 struct recorder {
     struct record slots[RECORD_SLOTS];
-    uint64_t last; /* number given last */
+    uint64_t last;   /* number given last */
     uint64_t oldest; /* lowest number that is still kept */
     size_t kept_bytes;
 };

@@ -14,7 +14,10 @@ struct style {
     struct str event_before, event_after; /* in an event */
 };
 
-#define LITERAL(text) {text, sizeof(text) - 1}
+#define LITERAL(text)                                                                                        \
+    {                                                                                                        \
+        text, sizeof(text) - 1                                                                               \
+    }
 
 static const struct style styles[] = {
     [ENDPOINT_CHAT] =
@@ -75,8 +78,8 @@ static void head_unsized(struct sim_request *req, struct buf *out)
         req->conn->keep_alive = false;
 }
 
-void render_head(struct sim_request *req, struct buf *out, int status, struct str content_type, struct str fields,
-                 uint64_t length)
+void render_head(struct sim_request *req, struct buf *out, int status, struct str content_type,
+                 struct str fields, uint64_t length)
 {
     head_begin(req, out, status);
     buf_add(out, STR("\r\nContent-Type: "));
@@ -216,7 +219,8 @@ void render_role_event(struct sim_request *req, struct buf *out)
         return;
     struct buf *event = &req->sim->event;
     event_begin(req, event);
-    buf_add(event, STR("{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}"));
+    buf_add(event,
+            STR("{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}"));
     event_end(req, event);
     frame_add(req, buf_str(event), out);
 }
@@ -257,7 +261,8 @@ void render_content_event(struct sim_request *req, struct buf *out)
 static void finish_add(const struct sim_request *req, struct buf *event, struct buf *out)
 {
     event_begin(req, event);
-    buf_add(event, req->endpoint == ENDPOINT_CHAT ? STR("{\"index\":0,\"delta\":{}") : STR("{\"index\":0,\"text\":\"\""));
+    buf_add(event, req->endpoint == ENDPOINT_CHAT ? STR("{\"index\":0,\"delta\":{}")
+                                                  : STR("{\"index\":0,\"text\":\"\""));
     buf_add(event, STR(",\"finish_reason\":\""));
     buf_add(event, finish_reason(req));
     buf_add(event, STR("\"}"));

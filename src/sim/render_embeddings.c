@@ -42,7 +42,8 @@ static void embedding_add(void *context, size_t index, struct str json)
 {
     struct embedding_list *list = context;
     uint64_t hash = XXH3_64bits(json.ptr, json.len);
-    buf_add(list->out, list->has_items ? STR(",{\"object\":\"embedding\",\"index\":") : STR("{\"object\":\"embedding\",\"index\":"));
+    buf_add(list->out, list->has_items ? STR(",{\"object\":\"embedding\",\"index\":")
+                                       : STR("{\"object\":\"embedding\",\"index\":"));
     list->has_items = true;
     buf_add_u64(list->out, index);
     buf_add(list->out, STR(",\"embedding\":"));

@@ -70,8 +70,8 @@ static bool is_bearer_of(struct str value, struct str key)
 }
 
 /* False: its fault is not understood. */
-static bool request_read_field(struct sim_request *req, const struct http_field *field, struct str *io_fault_id,
-                               struct buf *why)
+static bool request_read_field(struct sim_request *req, const struct http_field *field,
+                               struct str *io_fault_id, struct buf *why)
 {
     struct str name = field->name;
     struct str key = req->sim->options.require_key;

@@ -17,17 +17,17 @@
 #include "sim/record.h"
 
 #define MODEL_NAME_MAX ((size_t)256)
-#define MODELS_MAX 32
+#define MODELS_MAX     32
 #define RENDER_ID_SIZE 16
-#define TARGET_MAX ((size_t)256)
-#define PADDING_SIZE ((size_t)65536)
+#define TARGET_MAX     ((size_t)256)
+#define PADDING_SIZE   ((size_t)65536)
 
 enum stage {
     STAGE_RECEIVING, /* head here, body not */
     STAGE_QUEUED,    /* waits for the batch */
     STAGE_DELAYED,   /* prefill, and decoding of an answer that is no stream */
     STAGE_STREAMING,
-    STAGE_SENDING,   /* everything is made, some of it has not gone out; or it never will */
+    STAGE_SENDING, /* everything is made, some of it has not gone out; or it never will */
 };
 
 /* Requests that one name of a model received. */
@@ -54,21 +54,21 @@ struct sim {
     struct sim_settings settings; /* the options', as changed since */
     struct sim_model models[MODELS_MAX];
     size_t model_count;
-    struct fault fault; /* of requests without one */
+    struct fault fault;    /* of requests without one */
     struct buf fault_spec; /* its text: the key of its tally */
     struct fault_tally tally;
     struct sim_counts counts;
-    double kv_cache_usage; /* negative: as the batch is filled */
+    double kv_cache_usage;  /* negative: as the batch is filled */
     uint64_t health_status; /* 0: never answer */
     uint64_t running, queued;
     bool is_admitting;
     bool is_config_bad; /* of the POST /sim/config being read */
-    struct list queue; /* of struct sim_request */
+    struct list queue;  /* of struct sim_request */
     struct sim_request *free_requests;
     size_t free_count;
     struct buf head, body, event; /* answers being made: filled and sent within one function */
     char frame[CHUNKED_HEAD_MAX];
-    char padding[PADDING_SIZE];   /* dots */
+    char padding[PADDING_SIZE]; /* dots */
     struct recorder recorder;
 };
 
@@ -87,7 +87,7 @@ struct sim_request {
     bool is_inference, is_counted, is_running;
     bool has_own_fault;
     bool is_authorized;
-    bool is_chunked;   /* the answer's framing */
+    bool is_chunked; /* the answer's framing */
     bool is_head_made;
     bool is_faulted;
     uint16_t target_len, model_len;
@@ -96,16 +96,16 @@ struct sim_request {
     char method[8]; /* longer ones are not served anyway */
     struct sim_model *counter;
     struct fault fault;
-    uint64_t fault_key; /* of the tally: hash of x-sim-fault-id, or of the fault's text */
-    struct ask ask;     /* its model is a view of `model` or of the counter's name */
+    uint64_t fault_key;      /* of the tally: hash of x-sim-fault-id, or of the fault's text */
+    struct ask ask;          /* its model is a view of `model` or of the counter's name */
     char id[RENDER_ID_SIZE]; /* hexadecimal hash of the body */
     uint64_t tokens, prompt_tokens, event_count, events_made, bytes_made;
     uint64_t filler; /* bytes still to be made by "body=N" */
     usec_t first_at, interval;
-    struct buf held;      /* outlet: bytes that a raw fault looks at */
+    struct buf held; /* outlet: bytes that a raw fault looks at */
     size_t held_at;
     uint64_t raw_sent;
-    bool is_whole;        /* outlet: nothing more will be added */
+    bool is_whole; /* outlet: nothing more will be added */
     uint64_t record;
 };
 

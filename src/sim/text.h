@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words that the simulated model says: "tok0 tok1 tok2 ...", one a token, each followed by a space, so that a reader
- * sees when one is lost, doubled or out of order. Pure. */
+/* The words that the simulated model says: "tok0 tok1 tok2 ...", one a token, each followed by a space, so
+ * that a reader sees when one is lost, doubled or out of order. Pure. */
 #pragma once
 
 #include "base/buf.h"

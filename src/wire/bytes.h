@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding the next byte of a class, many at a time: what the parsers of this folder spend their time on. The only
- * file of the folder that knows the processor; built with BYTES_PLAIN, or elsewhere than on x86-64, it is plain C.
+/* Finding the next byte of a class, many at a time: what the parsers of this folder spend their time on. The
+ * only file of the folder that knows the processor; built with BYTES_PLAIN, or elsewhere than on x86-64, it
+ * is plain C.
  *
- * Each bytes_find_x returns the first byte of the class in [at, end), or `end`; it never reads outside of the range. */
+ * Each bytes_find_x returns the first byte of the class in [at, end), or `end`; it never reads outside of the
+ * range. */
 #pragma once
 
 #include "base/macros.h"
@@ -162,13 +164,15 @@ static inline __m128i bytes_head_stops_in(__m128i v)
     return _mm_or_si128(bytes_equal(v, ':'), bytes_out_of_range(v, 0x20, 0x7e));
 }
 
-__attribute__((always_inline)) static inline uint64_t bytes_mask_64(const char *at, __m128i (*members)(__m128i))
+__attribute__((always_inline)) static inline uint64_t bytes_mask_64(const char *at,
+                                                                    __m128i (*members)(__m128i))
 {
     return bytes_mask(at, members) | bytes_mask(at + 16, members) << 16 | bytes_mask(at + 32, members) << 32 |
            bytes_mask(at + 48, members) << 48;
 }
 
-/* Where a name or a value may end: bit i is set when byte i of the first 64 in [at, end) is a colon or odd text. */
+/* Where a name or a value may end: bit i is set when byte i of the first 64 in [at, end) is a colon or odd
+ * text. */
 static inline uint64_t bytes_head_stops(const char *at, const char *end)
 {
     char last[64];
@@ -192,10 +196,12 @@ static inline bool bytes_are_plain_name(const char *at, const char *name_end, co
     return bytes_find_plain(at, name_end, byte_ends_plain_name) == name_end;
 }
 
-/* The last bytes of a range that began at `first`: a load that overlaps what has been seen already covers them. */
-__attribute__((always_inline)) static inline const char *
-bytes_find_last(const char *first, const char *at, const char *end, __m128i (*members)(__m128i),
-                bool (*is)(unsigned char))
+/* The last bytes of a range that began at `first`: a load that overlaps what has been seen already covers
+ * them. */
+__attribute__((always_inline)) static inline const char *bytes_find_last(const char *first, const char *at,
+                                                                         const char *end,
+                                                                         __m128i (*members)(__m128i),
+                                                                         bool (*is)(unsigned char))
 {
     if (end - first < 16 || at == end)
         return bytes_find_plain(at, end, is);
@@ -234,10 +240,10 @@ bytes_find_far(const char *at, const char *end, __m128i (*members)(__m128i), boo
     return bytes_find_last(first, at, end, members, is);
 }
 
-#define BYTES_FINDER(name, how, members, is)                                 \
-    static inline const char *name(const char *at, const char *end)         \
-    {                                                                        \
-        return how(at, end, members, is);                                    \
+#define BYTES_FINDER(name, how, members, is)                                                                 \
+    static inline const char *name(const char *at, const char *end)                                          \
+    {                                                                                                        \
+        return how(at, end, members, is);                                                                    \
     }
 
 #else
@@ -256,10 +262,10 @@ static inline bool bytes_are_plain_name(const char *at, const char *name_end, co
     return bytes_find_plain(at, name_end, byte_ends_plain_name) == name_end;
 }
 
-#define BYTES_FINDER(name, how, members, is)                                 \
-    static inline const char *name(const char *at, const char *end)         \
-    {                                                                        \
-        return bytes_find_plain(at, end, is);                                \
+#define BYTES_FINDER(name, how, members, is)                                                                 \
+    static inline const char *name(const char *at, const char *end)                                          \
+    {                                                                                                        \
+        return bytes_find_plain(at, end, is);                                                                \
     }
 
 #endif
@@ -272,7 +278,8 @@ BYTES_FINDER(bytes_find_json_run_end, bytes_find_far, bytes_json_run_end, byte_e
 BYTES_FINDER(bytes_find_json_nesting, bytes_find_far, bytes_json_nesting, byte_is_json_nesting)
 BYTES_FINDER(bytes_find_json_care, bytes_find_far, bytes_json_care, byte_needs_json_care)
 
-/* The first control character but the tab. Tabs and bytes outside of ASCII are rare enough to be looked at singly. */
+/* The first control character but the tab. Tabs and bytes outside of ASCII are rare enough to be looked at
+ * singly. */
 static inline const char *bytes_find_control(const char *at, const char *end)
 {
     while ((at = bytes_find_odd_text(at, end)) < end && !byte_is_control((unsigned char)*at))

@@ -4,8 +4,8 @@
 #include "wire/bytes.h"
 
 #define SIZE_DIGITS_MAX 15
-#define EXTENSION_MAX 256
-#define TRAILERS_MAX 8192
+#define EXTENSION_MAX   256
+#define TRAILERS_MAX    8192
 
 enum chunked_state {
     CHUNKED_SIZE, /* first: a zeroed struct begins here */
@@ -77,7 +77,8 @@ static enum chunked_state framing_byte(struct chunked *c, unsigned char byte)
     case CHUNKED_PAYLOAD_LF:
         return byte == '\n' ? CHUNKED_SIZE : CHUNKED_FAILED;
     default:
-        return ++c->trailers > TRAILERS_MAX ? CHUNKED_FAILED : trailer_byte((enum chunked_state)c->state, byte);
+        return ++c->trailers > TRAILERS_MAX ? CHUNKED_FAILED
+                                            : trailer_byte((enum chunked_state)c->state, byte);
     }
 }
 

@@ -13,22 +13,23 @@ enum chunked_result {
 
 /* Zeroed to begin. */
 struct chunked {
-    uint64_t left;  /* payload bytes left in the present chunk */
-    uint32_t line;  /* digits of the present size, or bytes of its extension, to bound them */
+    uint64_t left;     /* payload bytes left in the present chunk */
+    uint32_t line;     /* digits of the present size, or bytes of its extension, to bound them */
     uint32_t trailers; /* bytes of all trailers */
-    uint8_t state;  /* enum in chunked.c */
+    uint8_t state;     /* enum in chunked.c */
 };
 
-/* Takes bytes from the front of *io_in up to the end of the next run of payload, which *ret_data then views in place.
- * Call again until MORE, END or BAD. Strict: sizes of 1 to 15 hexadecimal digits, CRLF only, chunk extensions
- * skipped up to 256 bytes, trailers, which must have the form of fields, skipped up to 8 KiB in all. END and BAD are final.
- * *ret_data is set on DATA only, and never empty. */
+/* Takes bytes from the front of *io_in up to the end of the next run of payload, which *ret_data then views
+ * in place. Call again until MORE, END or BAD. Strict: sizes of 1 to 15 hexadecimal digits, CRLF only, chunk
+ * extensions skipped up to 256 bytes, trailers, which must have the form of fields, skipped up to 8 KiB in
+ * all. END and BAD are final. *ret_data is set on DATA only, and never empty. */
 MUST_USE enum chunked_result chunked_next(struct chunked *c, struct str *io_in, struct str *ret_data);
 
 /* Bytes that chunked_write_head may write. */
 #define CHUNKED_HEAD_MAX 18
 
-/* Writes "SIZE\r\n" for a chunk of `size` > 0 bytes to `out`; returns the length. "\r\n" has to follow the payload. */
+/* Writes "SIZE\r\n" for a chunk of `size` > 0 bytes to `out`; returns the length. "\r\n" has to follow the
+ * payload. */
 size_t chunked_write_head(uint64_t size, char *out);
 
 #define CHUNKED_LAST STR("0\r\n\r\n")

@@ -10,7 +10,7 @@
 struct cursor {
     const char *start, *line, *end;
     size_t line_bytes;
-    bool is_cut;                /* the input goes on behind `end` */
+    bool is_cut;               /* the input goes on behind `end` */
     enum http_parse long_line; /* what a line of more than line_bytes is answered with */
 };
 
@@ -26,8 +26,8 @@ static struct cursor cursor_over(struct str in, const struct http_limits *limits
     };
 }
 
-/* Where to stop looking in the present line: at the end of the input, or one byte past what a line may have. So the
- * answer to an overlong line does not depend on how much of it has come. */
+/* Where to stop looking in the present line: at the end of the input, or one byte past what a line may have.
+ * So the answer to an overlong line does not depend on how much of it has come. */
 static const char *line_window(const struct cursor *c)
 {
     return (size_t)(c->end - c->line) > c->line_bytes ? c->line + c->line_bytes + 1 : c->end;
@@ -78,8 +78,8 @@ static inline const char *find_name_end(const char *at, const char *end)
     return at;
 }
 
-/* Walks over the bytes of a head that may end a name or a value, found 64 bytes at a time without waiting for what the
- * bytes before mean. */
+/* Walks over the bytes of a head that may end a name or a value, found 64 bytes at a time without waiting for
+ * what the bytes before mean. */
 struct stops {
     const char *block, *end;
     uint64_t left; /* bit i: byte i of the block is one, and still to come */
@@ -104,32 +104,23 @@ __attribute__((always_inline)) static inline const char *next_stop(struct stops 
     return stop;
 }
 
-static inline void skip_stop(struct stops *stops)
-{
-    if (LIKELY(stops->left != 0))
-        stops->left &= stops->left - 1;
-    else
-        (void)next_stop(stops);
-}
-
-/* Most lines are "Name: value" in plain characters, and much cheaper to take when nothing else need be thought of. Takes
- * lines up to the first that is not. */
+/* Most lines are "Name: value" in plain characters, and much cheaper to take when nothing else need be
+ * thought of. Takes lines up to the first that is not. */
 static size_t take_common_fields(struct cursor *c, struct http_field *fields, size_t room)
 {
     struct stops stops = {c->line, c->end, find_stops(c->line, c->end)};
     for (size_t count = 0; count < room; count++) {
-        const char *line = c->line, *colon = next_stop(&stops), *value = colon + 2, *stop;
+        const char *line = c->line, *colon = next_stop(&stops), *stop;
         do
             stop = next_stop(&stops);
         while (stop < c->end && *stop == ':');
-        if (c->end - stop < 2 || memcmp(colon, ": ", 2) != 0 || memcmp(stop, "\r\n", 2) != 0 || colon == line ||
-            *value == ' ' || stop[-1] == ' ' || (size_t)(stop - line) > c->line_bytes ||
+        if (c->end - stop < 2 || memcmp(colon, ": ", 2) != 0 || memcmp(stop, "\r\n", 2) != 0 ||
+            colon == line || colon[2] == ' ' || stop[-1] == ' ' || (size_t)(stop - line) > c->line_bytes ||
             !bytes_are_plain_name(line, colon, c->end))
             return count;
         fields[count].name = (struct str){line, (size_t)(colon - line)};
-        fields[count].value = (struct str){value, (size_t)(stop - value)};
-        c->line = stop + 2;
-        skip_stop(&stops); /* the LF */
+        fields[count].value = (struct str){colon + 2, (size_t)(stop - colon - 2)};
+        c->line = next_stop(&stops) + 1;
     }
     return room;
 }
@@ -160,7 +151,8 @@ static enum http_parse take_field(struct cursor *c, struct http_field *field)
 }
 
 /* Reads fields up to and with the empty line. Those past `room` are checked and counted only. */
-static enum http_parse take_fields(struct cursor *c, struct http_field *fields, size_t room, size_t *ret_count)
+static enum http_parse take_fields(struct cursor *c, struct http_field *fields, size_t room,
+                                   size_t *ret_count)
 {
     struct http_field spare;
     size_t count = take_common_fields(c, fields, room);
@@ -176,8 +168,8 @@ static enum http_parse take_fields(struct cursor *c, struct http_field *fields, 
     return take_line_end(c, c->line, c->end);
 }
 
-/* Bytes of a head that did not come in one piece are not read again and again: until its end has come, only the
- * lines that an earlier call had not seen whole are checked. */
+/* Bytes of a head that did not come in one piece are not read again and again: until its end has come, only
+ * the lines that an earlier call had not seen whole are checked. */
 static enum http_parse check_new_lines(const struct cursor *c, size_t scanned)
 {
     if (scanned <= (size_t)(c->line - c->start))
@@ -215,14 +207,22 @@ static enum http_parse read_version(const char *version, int *ret_minor)
     return well_formed ? HTTP_PARSE_VERSION : HTTP_PARSE_BAD;
 }
 
-/* "http://host/path" gives the authority and "/path". An empty path is "/" (RFC 9110 section 4.2.3): any slash at hand
- * will do for the view. */
+/* Bytes of "http://" or "https://" in any case; 0 when `target` begins with neither. */
+static size_t scheme_length(struct str target)
+{
+    static const struct str schemes[] = {STR("http://"), STR("https://")};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (str_eq_nocase((struct str){target.ptr, MIN(target.len, schemes[i].len)}, schemes[i]))
+            return schemes[i].len;
+    return 0;
+}
+
+/* "http://host/path" gives the authority and "/path". An empty path is "/" (RFC 9110 section 4.2.3): any
+ * slash at hand will do for the view. */
 static bool split_absolute_form(struct str target, struct str *ret_authority, struct str *ret_origin)
 {
-    size_t scheme = target.len > 7 && str_eq_nocase((struct str){target.ptr, 7}, STR("http://"))    ? 7
-                    : target.len > 8 && str_eq_nocase((struct str){target.ptr, 8}, STR("https://")) ? 8
-                                                                                                   : 0;
-    if (scheme == 0)
+    size_t scheme = scheme_length(target);
+    if (scheme == 0 || scheme == target.len)
         return false;
     struct str rest = str_from_offset(target, scheme);
     const char *slash = memchr(rest.ptr, '/', rest.len);
@@ -337,8 +337,9 @@ enum http_parse http_parse_request(struct str in, size_t scanned, const struct h
     return result;
 }
 
-enum http_parse http_parse_response(struct str in, size_t scanned, bool to_head, const struct http_limits *limits,
-                                    struct http_head *ret_head, size_t *ret_length)
+enum http_parse http_parse_response(struct str in, size_t scanned, bool to_head,
+                                    const struct http_limits *limits, struct http_head *ret_head,
+                                    size_t *ret_length)
 {
     struct cursor c = cursor_over(in, limits);
     struct http_head head;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only C++ file: a C face for simdjson's on-demand reading, which tells errors as codes; nothing here throws. */
+/* The only C++ file: a C face for simdjson's on-demand reading, which tells errors as codes; nothing here
+ * throws. */
 
 /* The library's own assertions are about its callers, but what a peer sends could reach some. */
 #define SIMDJSON_DEVELOPMENT_CHECKS 0
@@ -16,7 +17,7 @@ extern "C" {
 
 namespace ondemand = simdjson::ondemand;
 
-#define CAPACITY_MIN ((size_t)16 * 1024)
+#define CAPACITY_MIN  ((size_t)16 * 1024)
 #define CAPACITY_KEPT ((size_t)1024 * 1024)
 
 struct json_reader {
@@ -28,8 +29,13 @@ struct json_reader {
     size_t text_len = 0, text_cap = 0;
     struct str last_raw = {}, last_text = {}; /* a visitor that asks twice is answered with the same bytes */
 
-    explicit json_reader(size_t max) : parser(max), max_document(max) {}
-    ~json_reader() { free(text); }
+    explicit json_reader(size_t max) : parser(max), max_document(max)
+    {
+    }
+    ~json_reader()
+    {
+        free(text);
+    }
 };
 
 struct walk {
@@ -70,7 +76,8 @@ static struct str without_space_behind(struct str s)
     return s;
 }
 
-/* Every string of a document is unescaped at most once, so that one buffer of the document's size holds them all. */
+/* Every string of a document is unescaped at most once, so that one buffer of the document's size holds them
+ * all. */
 static enum err reserve_text(struct json_reader *reader, size_t document_len, size_t more)
 {
     if (reader->text_len == 0 && reader->text_cap < document_len) {
@@ -188,7 +195,8 @@ static enum pass visit_closing(const struct walk *walk, struct json_item *item)
 
 static enum pass walk_value(const struct walk *walk, ondemand::value value, struct json_item *item);
 
-/* After a member: on-demand trusts that a closing bracket follows, and would look for it behind the document. */
+/* After a member: on-demand trusts that a closing bracket follows, and would look for it behind the document.
+ */
 static enum pass pass_member(const struct walk *walk, enum pass pass)
 {
     bool is_cut = pass == PASS_ON && next_token(walk) == walk->document.ptr + walk->document.len;
@@ -250,9 +258,11 @@ static enum pass walk_array(const struct walk *walk, ondemand::array array, unsi
     return PASS_ON;
 }
 
-/* Goes through an object or array, visiting its members or not. `value`: an ondemand::value, or the document. */
-template <class container> static enum pass walk_container(const struct walk *walk, container &value,
-                                                           struct json_item *item, bool enters)
+/* Goes through an object or array, visiting its members or not. `value`: an ondemand::value, or the document.
+ */
+template <class container>
+static enum pass walk_container(const struct walk *walk, container &value, struct json_item *item,
+                                bool enters)
 {
     ondemand::object object;
     ondemand::array array;
@@ -261,7 +271,8 @@ template <class container> static enum pass walk_container(const struct walk *wa
         return PASS_INVALID;
     if (!enters)
         return (is_object ? object.raw_json() : array.raw_json()).error() ? PASS_INVALID : PASS_ON;
-    enum pass pass = is_object ? walk_object(walk, object, item->depth + 1) : walk_array(walk, array, item->depth + 1);
+    enum pass pass =
+        is_object ? walk_object(walk, object, item->depth + 1) : walk_array(walk, array, item->depth + 1);
     return pass == PASS_ON ? visit_closing(walk, item) : pass;
 }
 
@@ -354,7 +365,8 @@ static enum err walk_document(struct json_reader *reader, struct walk *walk)
 {
     ondemand::document root;
     size_t len = walk->document.len;
-    simdjson::error_code error = reader->parser.iterate(walk->document.ptr, len, len + JSON_PADDING).get(root);
+    simdjson::error_code error =
+        reader->parser.iterate(walk->document.ptr, len, len + JSON_PADDING).get(root);
     if (error == simdjson::MEMALLOC)
         return ERR_NO_MEMORY;
     reader->error_offset = error == simdjson::UNCLOSED_STRING ? len : 0;

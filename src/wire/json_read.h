@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading JSON in one pass without a tree, over simdjson on-demand. The caller's visitor is shown each value in
- * document order and says whether to go into it; what it does not ask for is skipped at gigabytes a second.
- * Views are into the document itself, so that bytes can be spliced by their offsets.
+/* Reading JSON in one pass without a tree, over simdjson on-demand. The caller's visitor is shown each value
+ * in document order and says whether to go into it; what it does not ask for is skipped at gigabytes a
+ * second. Views are into the document itself, so that bytes can be spliced by their offsets.
  *
- * What is visited is checked against RFC 8259, but for the escapes in string values, which json_item_text checks. Of
- * what is skipped, only UTF-8, control characters in strings, and the count of brackets are. */
+ * What is visited is checked against RFC 8259, but for the escapes in string values, which json_item_text
+ * checks. Of what is skipped, only UTF-8, control characters in strings, and the count of brackets are. */
 #pragma once
 
 #include "base/err.h"
@@ -13,7 +13,8 @@
 /* Bytes behind the document that must be readable (their content does not matter). */
 #define JSON_PADDING ((size_t)64)
 
-#define JSON_DEPTH_MAX 64 /* values that a visitor may enter within each other; skipped ones may nest at will */
+/* Values that a visitor may enter within each other; skipped ones may nest at will. */
+#define JSON_DEPTH_MAX 64
 
 enum json_type { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
 
@@ -25,7 +26,7 @@ enum json_visit {
 };
 
 struct json_item {
-    unsigned depth;      /* 0 is the document's root value */
+    unsigned depth; /* 0 is the document's root value */
     enum json_type type;
     struct str key;      /* member name, unescaped; empty in arrays and for the root */
     bool key_is_escaped; /* the document spells the name with a backslash */
@@ -40,25 +41,26 @@ typedef enum json_visit (*json_visitor)(void *context, const struct json_item *i
 
 struct json_reader; /* scratch memory of a parse; one a thread, reused for every document */
 
-/* NULL when memory is short. Documents over `max_document` bytes (4 GiB at most) are refused with ERR_LIMIT. Memory grows
- * to what the largest document needed, but is given back after one of more than 1 MiB; that of its texts, which stay
- * valid until then, when the next walk begins. */
+/* NULL when memory is short. Documents over `max_document` bytes (4 GiB at most) are refused with ERR_LIMIT.
+ * Memory grows to what the largest document needed, but is given back after one of more than 1 MiB; that of
+ * its texts, which stay valid until then, when the next walk begins. */
 MUST_USE struct json_reader *json_reader_new(size_t max_document);
 void json_reader_free(struct json_reader *reader);
 
-/* Walks `document`, behind which JSON_PADDING bytes are readable. ERR_INVALID: not JSON, or bytes follow the value.
- * ERR_LIMIT: also when the visitor enters more than JSON_DEPTH_MAX values within each other. The visitor may have
- * been called before a fault is found. Entered containers are visited a second time with `closing` set when they end;
- * of the answers to that, only JSON_STOP counts. */
-MUST_USE enum err json_walk(struct json_reader *reader, struct str document, json_visitor visitor, void *context);
+/* Walks `document`, behind which JSON_PADDING bytes are readable. ERR_INVALID: not JSON, or bytes follow the
+ * value. ERR_LIMIT: also when the visitor enters more than JSON_DEPTH_MAX values within each other. The
+ * visitor may have been called before a fault is found. Entered containers are visited a second time with
+ * `closing` set when they end; of the answers to that, only JSON_STOP counts. */
+MUST_USE enum err json_walk(struct json_reader *reader, struct str document, json_visitor visitor,
+                            void *context);
 
-/* Byte offset in the document near which the last walk found it ERR_INVALID, for messages; 0 when that is not known (bad
- * UTF-8, a control character in a string). */
+/* Byte offset in the document near which the last walk found it ERR_INVALID, for messages; 0 when that is not
+ * known (bad UTF-8, a control character in a string). */
 size_t json_error_offset(const struct json_reader *reader);
 
-/* Within a visitor: the string value unescaped. Valid until the next json_walk with the same reader, and not longer than
- * the document, into which it is a view when nothing in it is escaped; so are keys.
- * ERR_INVALID: not a string, or a bad escape. Lone surrogates become U+FFFD. */
+/* Within a visitor: the string value unescaped. Valid until the next json_walk with the same reader, and not
+ * longer than the document, into which it is a view when nothing in it is escaped; so are keys. ERR_INVALID:
+ * not a string, or a bad escape. Lone surrogates become U+FFFD. */
 MUST_USE enum err json_item_text(const struct json_item *item, struct str *ret_text);
 
 /* Within a visitor: a non-negative integer. ERR_INVALID for anything else (fractions, negatives, strings). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds one top-level member of a JSON object that streams past, and keeps a copy of its value: how usage is read
- * from an answer of any length without holding the answer. Resumable at every byte; runs of string content and
- * nested values are passed over many bytes at a time. It does not validate: on what is not a JSON object it finds nothing. */
+/* Finds one top-level member of a JSON object that streams past, and keeps a copy of its value: how usage is
+ * read from an answer of any length without holding the answer. Resumable at every byte; runs of string
+ * content and nested values are passed over many bytes at a time. It does not validate: on what is not a JSON
+ * object it finds nothing. */
 #pragma once
 
 #include "base/str.h"
@@ -9,12 +10,12 @@
 #define JSON_SCAN_VALUE_MAX 1024
 
 struct json_scan {
-    struct str key;    /* wanted, borrowed; spelled without escapes in the document */
+    struct str key; /* wanted, borrowed; spelled without escapes in the document */
     uint32_t depth;
-    uint32_t matched;  /* bytes of the key matched so far */
-    uint8_t state;     /* enum in json_scan.c */
+    uint32_t matched; /* bytes of the key matched so far */
+    uint8_t state;    /* enum in json_scan.c */
     bool in_string, escaped, capturing;
-    bool found;        /* value holds the whole value: the last one when the key is repeated, as soon as it begins */
+    bool found; /* value holds the whole value: the last one when the key is repeated, as soon as it begins */
     uint16_t value_len;
     char value[JSON_SCAN_VALUE_MAX]; /* longer values are not captured */
 };

@@ -78,7 +78,8 @@ static bool is_low_surrogate(int unit)
     return unit >= 0xdc00 && unit < 0xe000;
 }
 
-/* `in` begins behind "\u". Takes the second half of a pair along. Returns the bytes read, 0 for a bad escape. */
+/* `in` begins behind "\u". Takes the second half of a pair along. Returns the bytes read, 0 for a bad escape.
+ */
 static size_t read_unicode(struct str in, char **io_to)
 {
     int unit = in.len >= 4 ? hex4(in.ptr) : -1;
@@ -87,7 +88,8 @@ static size_t read_unicode(struct str in, char **io_to)
     if (is_high_surrogate(unit) && in.len >= 10 && in.ptr[4] == '\\' && in.ptr[5] == 'u') {
         int second = hex4(in.ptr + 6);
         if (is_low_surrogate(second)) {
-            *io_to = put_utf8(*io_to, 0x10000u + ((unsigned)(unit - 0xd800) << 10) + (unsigned)(second - 0xdc00));
+            *io_to =
+                put_utf8(*io_to, 0x10000u + ((unsigned)(unit - 0xd800) << 10) + (unsigned)(second - 0xdc00));
             return 10;
         }
     }

@@ -10,7 +10,8 @@ enum sse_state {
     SSE_AFTER_END_CR /* of an event: an LF still belongs to its end, but the end has been told already */
 };
 
-/* Steps over the line end at `at`; *ret_is_split when it is a CR that an LF in the next piece may complete. */
+/* Steps over the line end at `at`; *ret_is_split when it is a CR that an LF in the next piece may complete.
+ */
 static inline const char *skip_line_end(const char *at, const char *end, bool *ret_is_split)
 {
     *ret_is_split = *at == '\r' && at + 1 == end;

@@ -10,10 +10,10 @@ struct sse_splitter {
     uint8_t state; /* enum in sse.c */
 };
 
-/* Scans `in` for the end of the event under way. Returns the number of bytes up to and with its last line end, or 0
- * when `in` holds no end (all of it then belongs to the event under way). CR LF CR LF is one end, also when split:
- * an LF that completes a CR LF already counted begins the next call's input and is passed on as a piece of its own,
- * an "event" of one byte that sse_event_read reads as empty. */
+/* Scans `in` for the end of the event under way. Returns the number of bytes up to and with its last line
+ * end, or 0 when `in` holds no end (all of it then belongs to the event under way). CR LF CR LF is one end,
+ * also when split: an LF that completes a CR LF already counted begins the next call's input and is passed on
+ * as a piece of its own, an "event" of one byte that sse_event_read reads as empty. */
 size_t sse_split(struct sse_splitter *s, struct str in);
 
 /* One event's fields. Views into the event's bytes. */
