@@ -227,7 +227,7 @@ static bool split_absolute_form(struct str target, struct str *ret_authority, st
     struct str rest = str_from_offset(target, scheme);
     const char *slash = memchr(rest.ptr, '/', rest.len);
     struct str authority = {rest.ptr, slash ? (size_t)(slash - rest.ptr) : rest.len};
-    if (authority.len == 0 || memchr(authority.ptr, '?', authority.len))
+    if (authority.len == 0)
         return false;
     *ret_authority = authority;
     *ret_origin = slash ? str_from_offset(rest, authority.len) : (struct str){rest.ptr - 1, 1};

@@ -32,10 +32,6 @@ struct json_reader {
     explicit json_reader(size_t max) : parser(max), max_document(max)
     {
     }
-    ~json_reader()
-    {
-        free(text);
-    }
 };
 
 struct walk {
@@ -56,6 +52,8 @@ struct json_reader *json_reader_new(size_t max_document)
 
 void json_reader_free(struct json_reader *reader)
 {
+    if (reader)
+        free(reader->text);
     delete reader;
 }
 
@@ -124,9 +122,7 @@ enum err json_item_text(const struct json_item *item, struct str *ret_text)
 
 enum err json_item_u64(const struct json_item *item, uint64_t *ret_value)
 {
-    if (item->type != JSON_NUMBER || !str_to_u64(item->raw, ret_value))
-        return ERR_INVALID;
-    return ERR_OK;
+    return item->type == JSON_NUMBER && str_to_u64(item->raw, ret_value) ? ERR_OK : ERR_INVALID;
 }
 
 enum err json_item_double(const struct json_item *item, double *ret_value)

@@ -32,7 +32,7 @@ bool json_token_is_number(struct str token)
         at += at < end && (*at == '+' || *at == '-');
         at = need_digits(at, end);
     }
-    return at && at == end && token.len > 0;
+    return at && at == end;
 }
 
 /* The four digits of "\uXXXX", or -1. */

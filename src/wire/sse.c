@@ -6,53 +6,46 @@
 enum sse_state {
     SSE_LINE_START, /* first: a zeroed splitter begins here */
     SSE_IN_LINE,
-    SSE_AFTER_CR,    /* of a line: an LF still belongs to its end */
-    SSE_AFTER_END_CR /* of an event: an LF still belongs to its end, but the end has been told already */
+    SSE_AFTER_CR, /* of a line: an LF still belongs to its end */
 };
 
-/* Steps over the line end at `at`; *ret_is_split when it is a CR that an LF in the next piece may complete.
- */
-static inline const char *skip_line_end(const char *at, const char *end, bool *ret_is_split)
+/* Steps over the line end at `at`. */
+static inline const char *skip_line_end(const char *at, const char *end)
 {
-    *ret_is_split = *at == '\r' && at + 1 == end;
-    return at + (*at == '\r' && at + 1 < end && at[1] == '\n' ? 2 : 1);
+    bool is_pair = *at == '\r' && at + 1 < end && at[1] == '\n';
+    return at + (is_pair ? 2 : 1);
 }
 
 /* From within a line to the start of the next; NULL when `end` comes first. */
 static inline const char *skip_line(struct sse_splitter *s, const char *at, const char *end)
 {
-    bool is_split;
     at = bytes_find_line_end(at, end);
     s->state = SSE_IN_LINE;
     if (at == end)
         return NULL;
-    at = skip_line_end(at, end, &is_split);
-    s->state = is_split ? SSE_AFTER_CR : SSE_LINE_START;
-    return at;
+    s->state = *at == '\r' && at + 1 == end ? SSE_AFTER_CR : SSE_LINE_START;
+    return skip_line_end(at, end);
 }
 
 size_t sse_split(struct sse_splitter *s, struct str in)
 {
     const char *at = in.ptr, *end = in.len > 0 ? at + in.len : at;
-    bool is_split;
     if (at == end)
         return 0;
-    if (s->state == SSE_AFTER_END_CR || s->state == SSE_AFTER_CR) {
-        bool is_told = s->state == SSE_AFTER_END_CR;
+    if (s->state == SSE_AFTER_CR) {
         s->state = SSE_LINE_START;
         at += *at == '\n';
-        if (is_told && at > in.ptr)
-            return 1;
-    }
-    if (s->state == SSE_IN_LINE)
+    } else if (s->state == SSE_IN_LINE) {
         at = skip_line(s, at, end);
+    }
     while (at && at < end && !byte_is_line_end((unsigned char)*at))
         at = skip_line(s, at, end);
     if (!at || at == end)
         return 0;
-    at = skip_line_end(at, end, &is_split);
-    s->state = is_split ? SSE_AFTER_END_CR : SSE_LINE_START;
-    return (size_t)(at - in.ptr);
+    /* When this is a CR that an LF in the next piece completes, that LF will read as one more empty line,
+     * which is what the contract says of it. */
+    s->state = SSE_LINE_START;
+    return (size_t)(skip_line_end(at, end) - in.ptr);
 }
 
 /* What follows the colon, and the one space behind it. */
