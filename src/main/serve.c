@@ -28,7 +28,8 @@ struct control {
     struct task republish;
     size_t workers_ended;
     struct timespec file_time;
-    bool is_stopping;
+    bool is_stopping; /* draining, or further */
+    bool is_over;     /* no worker is left that a message could reach */
 };
 
 /* ---- configuration ---- */
@@ -130,6 +131,10 @@ static bool publish(struct control *control, struct policy *policy)
 
 static void reload(struct control *control)
 {
+    if (control->is_stopping) {
+        log_warn("reload: ignored while shutting down");
+        return;
+    }
     if (control->cli.config_path.len == 0) {
         log_warn("reload: there is no configuration file");
         return;
@@ -199,6 +204,8 @@ static void on_hup(uv_signal_t *handle, int number)
 static void on_stop_signal(uv_signal_t *handle, int number)
 {
     struct control *control = handle->data;
+    if (control->is_over)
+        return;
     usec_t limit = setting_usec(control->policy->config->settings.drain_timeout_ms);
     if (control->is_stopping)
         limit = 0;
@@ -352,18 +359,18 @@ static void run(struct control *control)
     loop_run(&control->loop);
 }
 
+/* The loop itself and its signal handles stay until the process is gone: closing them would give a late signal back its
+ * default action, which is to kill a process that is ending well. */
 static void shut_down(struct control *control)
 {
+    control->is_over = true;
     for (size_t i = 0; i < control->gateway.worker_count; i++)
         worker_join(&control->gateway.workers[i]);
-    uv_close((uv_handle_t *)&control->on_hup, NULL);
-    uv_close((uv_handle_t *)&control->on_term, NULL);
-    uv_close((uv_handle_t *)&control->on_int, NULL);
     timer_stop(&control->loop, &control->watch);
     task_cancel(&control->republish);
     prober_fini(&control->prober);
     site_fini(&control->site);
-    loop_fini(&control->loop);
+    loop_settle(&control->loop);
     free(control->site.listeners);
     gateway_fini(&control->gateway);
     policy_unref(control->policy);

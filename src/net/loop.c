@@ -44,9 +44,8 @@ static void loop_after_poll(uv_check_t *handle)
         loop_run_tasks(loop);
 }
 
-static void loop_on_wake(uv_async_t *wake)
+void loop_deliver(struct loop *loop)
 {
-    struct loop *loop = wake->data;
     struct list mail;
     list_init(&mail);
     pthread_mutex_lock(&loop->mail_lock);
@@ -57,6 +56,11 @@ static void loop_on_wake(uv_async_t *wake)
         struct message *message = LIST_ITEM(node, struct message, node);
         message->on_delivery(message);
     }
+}
+
+static void loop_on_wake(uv_async_t *wake)
+{
+    loop_deliver(wake->data);
 }
 
 enum err loop_init(struct loop *loop)
@@ -89,6 +93,12 @@ void loop_run(struct loop *loop)
         uv_run(&loop->uv, UV_RUN_ONCE);
 }
 
+void loop_settle(struct loop *loop)
+{
+    while (loop->uv.closing_handles)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
 void loop_stop(struct loop *loop)
 {
     loop->is_stopping = true;
@@ -116,7 +126,7 @@ void loop_post(struct loop *loop, struct message *message)
 
 void loop_unpost(struct loop *loop, struct message *message)
 {
-    /* It is in the shared list, or in the one that loop_on_wake works off: on this thread too. */
+    /* It is in the shared list, or in the one that loop_deliver works off: on this thread too. */
     pthread_mutex_lock(&loop->mail_lock);
     list_remove(&message->node);
     pthread_mutex_unlock(&loop->mail_lock);

@@ -49,6 +49,9 @@ MUST_USE enum err loop_init(struct loop *loop);
 /* All handles have been closed by their owners before. */
 void loop_fini(struct loop *loop);
 
+/* Lets closing handles finish, without ending the loop. */
+void loop_settle(struct loop *loop);
+
 /* Runs until loop_stop and until all handles of others are closed. */
 void loop_run(struct loop *loop);
 
@@ -63,6 +66,9 @@ static inline usec_t loop_now(const struct loop *loop)
 
 /* Any thread. */
 void loop_post(struct loop *loop, struct message *message);
+
+/* Calls on_delivery of everything posted so far. The loop does it itself while it runs; its owner does once it has ended. */
+void loop_deliver(struct loop *loop);
 
 /* The loop's own thread: takes back a message to it that has not been delivered; harmless when it has. */
 void loop_unpost(struct loop *loop, struct message *message);
