@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "conf/config.h"
 
 struct config_env {
     /* Value of an environment variable, NULL when it is not set. Stays valid during the load. */
@@ -16,6 +17,10 @@ struct config_env {
 
     /* Whether this process may read the file. */
     bool (*is_readable)(void *context, struct str path);
+
+    /* Whether a rule's pattern compiles; `why` then gets the reason. `is_search`: it is searched for in a text, else it
+     * has to match a whole one. NULL: patterns are not checked here. */
+    bool (*is_pattern)(void *context, const struct match_config *pattern, bool is_search, struct buf *why);
 
     void *context;
 };

@@ -6,14 +6,20 @@
 #define PRIORITY_MAX 1000000
 #define REGEX_PREFIX STR("regex:")
 
-static void read_expression(struct loader *loader, const struct yaml_node *node, struct str expression,
-                            struct match_config *match)
+/* Keeps the pattern if it is one. */
+static void keep_match(struct loader *loader, const struct field *field, const struct yaml_node *node,
+                       const struct match_config *match, bool is_search, struct match_config *target)
 {
-    if (expression.len == 0) {
+    const struct config_env *env = loader->env;
+    char memory[256];
+    struct buf why;
+    buf_init_fixed(&why, memory, sizeof(memory));
+    if (match->pattern.len == 0)
         loader_report(loader, node->mark, "an empty expression after 'regex:' in %s", loader->place);
-        return;
-    }
-    *match = (struct match_config){MATCH_REGEX, loader_copy(loader, expression)};
+    else if (env->is_pattern && !env->is_pattern(env->context, match, is_search, &why))
+        loader_report(loader, node->mark, "%.*s in %s: %.*s", STR_ARG(field->name), loader->place, STR_ARG(buf_str(&why)));
+    else
+        *target = (struct match_config){match->kind, loader_copy(loader, match->pattern)};
 }
 
 /* "" is allowed: it means the same as no key. */
@@ -28,10 +34,10 @@ static void read_match(struct loader *loader, const struct field *field, const s
     if (is_any(node) || !loader_check_text(loader, field, node))
         return;
     struct str prefix = REGEX_PREFIX;
+    struct match_config match = {MATCH_GLOB, node->text};
     if (str_starts(node->text, prefix))
-        read_expression(loader, node, str_from_offset(node->text, prefix.len), target);
-    else
-        *(struct match_config *)target = (struct match_config){MATCH_GLOB, loader_copy(loader, node->text)};
+        match = (struct match_config){MATCH_REGEX, str_from_offset(node->text, prefix.len)};
+    keep_match(loader, field, node, &match, false, target);
 }
 
 static void read_pattern(struct loader *loader, const struct field *field, const struct yaml_node *node,
@@ -41,7 +47,8 @@ static void read_pattern(struct loader *loader, const struct field *field, const
         return;
     struct str prefix = REGEX_PREFIX;
     bool has_prefix = str_starts(node->text, prefix);
-    read_expression(loader, node, str_from_offset(node->text, has_prefix ? prefix.len : 0), target);
+    struct match_config match = {MATCH_REGEX, str_from_offset(node->text, has_prefix ? prefix.len : 0)};
+    keep_match(loader, field, node, &match, true, target);
 }
 
 static const struct field_type match_type = {"glob, or `regex:` and an expression", read_match};

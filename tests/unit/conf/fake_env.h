@@ -38,4 +38,4 @@ static bool fake_is_readable(void *context, struct str path)
     return str_eq(path, STR("/cert")) || str_eq(path, STR("/key"));
 }
 
-static const struct config_env fake_env = {fake_variable, fake_read_file, fake_is_readable, NULL};
+static const struct config_env fake_env = {fake_variable, fake_read_file, fake_is_readable, NULL, NULL};
