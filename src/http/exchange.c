@@ -3,7 +3,7 @@
 #include "http/upstream.h"
 
 static void exchange_connect(struct exchange *exchange);
-static void exchange_send(struct exchange *exchange);
+static void exchange_begin_sending(struct exchange *exchange);
 
 /* ---- time limits: the timer is moved only when a deadline comes nearer; otherwise it finds out when it rings ---- */
 
@@ -56,16 +56,20 @@ static void exchange_fail_later(struct exchange *exchange, enum err err)
     loop_defer(exchange->origin->loop, &exchange->failing);
 }
 
+/* The connection outlives on_end, whose views may be of its buffer; the exchange may not. */
 static void exchange_complete(struct exchange *exchange, bool is_clean)
 {
     struct upstream_conn *conn = exchange->conn;
     bool all_sent = exchange->piece_at == exchange->piece_count;
-    if (is_clean && all_sent && conn->keep_alive) {
-        exchange->conn = NULL;
-        origin_keep(conn);
-    }
+    bool may_keep = is_clean && all_sent && conn->keep_alive;
+    exchange->conn = NULL;
+    conn->exchange = NULL;
     exchange_detach(exchange);
     exchange->handler->on_end(exchange, ERR_OK);
+    if (may_keep)
+        origin_keep(conn);
+    else
+        upstream_close(conn);
 }
 
 /* The connection broke. A kept one that never answered was closed before it could see the request. */
@@ -152,7 +156,7 @@ void exchange_start(struct exchange *exchange, struct origin *origin, const stru
     exchange->handler = handler;
     exchange->conn = NULL;
     exchange->to_head = to_head;
-    exchange->is_paused = exchange->got_bytes = false;
+    exchange->is_paused = exchange->got_bytes = exchange->awaits_writable = false;
     exchange->piece_count = (uint8_t)piece_count;
     exchange->piece_at = 0;
     exchange->piece_offset = 0;
@@ -170,8 +174,7 @@ void exchange_start(struct exchange *exchange, struct origin *origin, const stru
     }
     exchange_attach(exchange, kept);
     exchange->connected_at = loop_now(origin->loop);
-    exchange_set_deadline(exchange, origin->limits->first_byte_timeout);
-    exchange_send(exchange);
+    exchange_begin_sending(exchange);
 }
 
 static void exchange_connection_failed(struct exchange *exchange, enum err err)
@@ -204,8 +207,7 @@ static void exchange_on_connecting(struct exchange *exchange)
         }
     }
     exchange->connected_at = loop_now(exchange->origin->loop);
-    exchange_set_deadline(exchange, exchange->origin->limits->first_byte_timeout);
-    exchange_send(exchange);
+    exchange_begin_sending(exchange);
 }
 
 /* ---- sending ---- */
@@ -238,32 +240,44 @@ static int exchange_unsent(const struct exchange *exchange, struct iovec *out)
     return count;
 }
 
+static void exchange_set_interest(struct exchange *exchange)
+{
+    unsigned wanted = exchange->is_paused ? 0 : SOCK_READABLE;
+    if (exchange->awaits_writable)
+        wanted |= SOCK_WRITABLE;
+    sock_want(&exchange->conn->sock, wanted);
+}
+
+/* Sends what the socket takes. The answer may begin before the request is through (RFC 9112 section 9.5), so this goes
+ * on in later stages too. */
 static void exchange_send(struct exchange *exchange)
 {
-    struct sock *sock = &exchange->conn->sock;
-    exchange->stage = EXCHANGE_SENDING;
-    for (;;) {
-        struct iovec pieces[EXCHANGE_PIECES];
-        int count = exchange_unsent(exchange, pieces);
-        if (count == 0)
-            break;
+    struct iovec pieces[EXCHANGE_PIECES];
+    exchange->awaits_writable = false;
+    for (int count; (count = exchange_unsent(exchange, pieces)) > 0;) {
         size_t written = 0;
-        enum io io = sock_writev(sock, pieces, count, &written);
-        if (io == IO_AGAIN) {
-            sock_want(sock, SOCK_READABLE | SOCK_WRITABLE);
-            return;
-        }
+        enum io io = sock_writev(&exchange->conn->sock, pieces, count, &written);
         if (io != IO_OK) {
-            /* An answer may have come before the server stopped reading: the read side says what happened. */
-            sock_want(sock, SOCK_READABLE);
+            /* If it failed, an answer may still have come: the read side says what happened. */
+            exchange->awaits_writable = io == IO_AGAIN;
+            exchange_set_interest(exchange);
             return;
         }
         exchange_advance(exchange, written);
+        if (exchange->stage == EXCHANGE_SENDING)
+            exchange_set_deadline(exchange, exchange->origin->limits->first_byte_timeout);
     }
     exchange->piece_at = exchange->piece_count;
-    exchange->stage = EXCHANGE_WAITING;
+    if (exchange->stage == EXCHANGE_SENDING)
+        exchange->stage = EXCHANGE_WAITING;
+    exchange_set_interest(exchange);
+}
+
+static void exchange_begin_sending(struct exchange *exchange)
+{
+    exchange->stage = EXCHANGE_SENDING;
     exchange_set_deadline(exchange, exchange->origin->limits->first_byte_timeout);
-    sock_want(sock, SOCK_READABLE);
+    exchange_send(exchange);
 }
 
 /* ---- receiving ---- */
@@ -411,7 +425,7 @@ void exchange_on_event(struct upstream_conn *conn, unsigned events)
         exchange_on_connecting(exchange);
         return;
     }
-    if ((events & SOCK_WRITABLE) && exchange->stage == EXCHANGE_SENDING)
+    if ((events & SOCK_WRITABLE) && exchange->awaits_writable)
         exchange_send(exchange);
     if ((events & SOCK_READABLE) && exchange_owns(exchange, conn))
         exchange_on_readable(exchange, conn);
@@ -422,7 +436,7 @@ void exchange_pause(struct exchange *exchange)
     if (!exchange->conn || exchange->is_paused)
         return;
     exchange->is_paused = true;
-    sock_want(&exchange->conn->sock, 0);
+    exchange_set_interest(exchange);
 }
 
 void exchange_resume(struct exchange *exchange)
@@ -431,5 +445,5 @@ void exchange_resume(struct exchange *exchange)
         return;
     exchange->is_paused = false;
     exchange_set_deadline(exchange, exchange->origin->limits->idle_timeout);
-    sock_want(&exchange->conn->sock, SOCK_READABLE);
+    exchange_set_interest(exchange);
 }

@@ -52,6 +52,7 @@ struct exchange {
     bool to_head;    /* the request's method is HEAD */
     bool is_reused;  /* on a kept connection */
     bool is_paused;
+    bool awaits_writable; /* part of the request waits for the socket, perhaps while the answer comes already */
     bool got_bytes;  /* of the answer */
     uint8_t next_address;
     uint8_t piece_count, piece_at;
