@@ -42,20 +42,22 @@ static bool method_matches(struct str wanted, struct str method)
 enum api_found api_find(struct str method, struct str target, enum api *ret_api)
 {
     struct str path = path_of(target);
-    bool path_exists = false;
+    enum api first = API_COUNT_; /* of those with that path */
     for (enum api api = 0; api < API_COUNT_; api++) {
         if (!path_matches(rows[api].path, path))
             continue;
         /* A known path with another method is relayed only if it is not one that we give a meaning to. */
-        if (path_exists && rows[api].method.len == 0)
-            return API_NO_METHOD;
-        if (method_matches(rows[api].method, method)) {
+        bool is_catch_all = first != API_COUNT_ && rows[api].method.len == 0;
+        if (!is_catch_all && method_matches(rows[api].method, method)) {
             *ret_api = api;
             return API_FOUND;
         }
-        path_exists = true;
+        first = MIN(first, api);
     }
-    return path_exists ? API_NO_METHOD : API_NO_PATH;
+    if (first == API_COUNT_)
+        return API_NO_PATH;
+    *ret_api = first;
+    return API_NO_METHOD;
 }
 
 struct str api_path_rest(enum api api, struct str target)

@@ -34,7 +34,8 @@ enum api_found {
     API_NO_METHOD, /* the path exists, not with this method */
 };
 
-/* `target` may carry a query, which does not count. HEAD is taken where GET is. */
+/* `target` may carry a query, which does not count. HEAD is taken where GET is. With API_NO_METHOD *ret_api is the API
+ * that the path belongs to. */
 MUST_USE enum api_found api_find(struct str method, struct str target, enum api *ret_api);
 
 /* What stands in the place of the path's asterisk, query cut off. */

@@ -106,7 +106,7 @@ static bool has_value(struct str data, struct str key)
         struct str rest = data;
         while (rest.len > 0 && (isspace((unsigned char)rest.ptr[0]) || rest.ptr[0] == ':'))
             rest = str_from_offset(rest, 1);
-        if (rest.len < data.len && !str_starts(rest, STR("null")))
+        if (rest.len > 0 && rest.len < data.len && rest.ptr[0] != 'n') /* the one value that begins so is null */
             return true;
     }
     return false;

@@ -128,9 +128,8 @@ static void fault_fields(const struct request *req, int status, struct buf *out)
     if (status == 401)
         buf_add(out, STR("WWW-Authenticate: Bearer\r\n"));
     if (status == 405)
-        buf_add(out, req->api == API_CHAT || req->api == API_COMPLETIONS || req->api == API_EMBEDDINGS
-                         ? STR("Allow: POST\r\n")
-                         : STR("Allow: GET, HEAD\r\n"));
+        buf_add(out, str_eq(api_row(req->api)->method, STR("GET")) ? STR("Allow: GET, HEAD\r\n")
+                                                                   : STR("Allow: POST\r\n"));
 }
 
 /* Says what could not be had; the model's name is the caller's own word. */
@@ -152,6 +151,7 @@ static void describe_model_fault(struct request *req)
 void answer_fault(struct request *req)
 {
     if (req->sent == SENT_CONTENT && req->relay.kind == RELAY_PLAIN) {
+        req->worker->run.count = 0;
         http_conn_abort(req->conn); /* half an answer must not look whole */
         req->conn = NULL;
         return;

@@ -22,6 +22,7 @@ void gate_init(struct gate *gate)
 
 void gate_fini(struct gate *gate)
 {
+    gate_drop_table(gate, gate->newest);
     while (gate->queues) {
         struct gate_queue *queue = gate->queues;
         ASSERT(queue_length(&queue->queue) == 0);
@@ -75,9 +76,21 @@ enum err gate_new_table(struct gate *gate, struct policy *policy, const struct t
             .min_per_second = (unsigned)settings->retry_budget_min_per_second,
         };
         gate->queue_max_length = settings->queue_max_length;
+        struct table *old = gate->newest;
+        gate->newest = table_ref(*ret_table);
+        if (old && table_unref(old))
+            table_free(old);
     }
     gate_unlock(gate);
     return err;
+}
+
+struct table *gate_newer_table(struct gate *gate, const struct table *table)
+{
+    gate_lock(gate);
+    struct table *newer = gate->newest != table ? table_ref(gate->newest) : NULL;
+    gate_unlock(gate);
+    return newer;
 }
 
 void gate_drop_table(struct gate *gate, struct table *table)

@@ -26,6 +26,7 @@ struct gate {
     struct budget budget;
     struct budget_limits budget_limits;
     size_t queue_max_length;
+    struct table *newest; /* reference */
 };
 
 /* Waits for a place; a member of the request. While it waits, its route's candidates stay in place. */
@@ -46,6 +47,9 @@ void gate_fini(struct gate *gate);
 /* A new routing table out of `policy`, in force for all servers at the return. `previous` may be NULL. */
 MUST_USE enum err gate_new_table(struct gate *gate, struct policy *policy, const struct table *previous,
                                  uint64_t generation, struct table **ret_table);
+
+/* A reference to the table in force, if that is another one than `table`; else NULL. */
+struct table *gate_newer_table(struct gate *gate, const struct table *table);
 
 /* Gives back one reference. */
 void gate_drop_table(struct gate *gate, struct table *table);

@@ -37,12 +37,24 @@ static void relay_commit(struct request *req)
     histogram_add(&worker_counters(req->worker, req->grant.server)->first_byte, now - req->attempt_at);
 }
 
+/* What was passed on so far goes to the connection, as one chunk. */
+static void relay_send_run(struct request *req)
+{
+    struct worker_run *run = &req->worker->run;
+    http_conn_send_body(req->conn, run->pieces, run->count);
+    run->count = 0;
+}
+
+/* The bytes have to stay until the next relay_send_run and flush. */
 static void relay_pass(struct request *req, struct str bytes)
 {
+    struct worker_run *run = &req->worker->run;
     if (bytes.len == 0)
         return;
     req->bytes_out += bytes.len;
-    http_conn_send_body(req->conn, &bytes, 1);
+    if (run->count == WORKER_RUN_PIECES)
+        relay_send_run(req);
+    run->pieces[run->count++] = bytes;
 }
 
 /* Once everything is on its way that the commit referred to. */
@@ -58,6 +70,7 @@ static void relay_drop_draft(struct request *req)
 
 static void relay_flush(struct request *req)
 {
+    relay_send_run(req);
     http_conn_flush(req->conn);
     relay_drop_draft(req);
     if (http_conn_is_backed_up(req->conn))
@@ -129,17 +142,34 @@ void relay_begin(struct request *req, const struct http_head *head)
     }
 }
 
+bool relay_may_pulse(const struct request *req)
+{
+    bool is_stream = req->phase != PHASE_RELAY || req->relay.kind == RELAY_EVENTS;
+    switch (req->sent) {
+    case SENT_NOTHING:
+        return is_stream && settings_of(req)->stream_keepalive_early;
+    case SENT_HEAD:
+        return true;
+    default:
+        return is_stream;
+    }
+}
+
 void relay_send_early_head(struct request *req)
 {
-    struct http_head none = {.status = 200, .reason = STR("OK"), .field_count = 1};
-    none.fields[0] = (struct http_field){STR("Content-Type"), STR("text/event-stream")};
-    none.framing = HTTP_BODY_CHUNKED;
-    req->relay.kind = RELAY_EVENTS;
-    relay_make_head(req, &none);
-    http_conn_send(req->conn, req->relay.head);
+    struct relay *relay = &req->relay;
+    if (!relay->head.ptr) {
+        struct http_head none = {.status = 200, .reason = STR("OK"), .field_count = 1};
+        none.fields[0] = (struct http_field){STR("Content-Type"), STR("text/event-stream")};
+        none.framing = HTTP_BODY_CHUNKED;
+        relay->kind = RELAY_EVENTS;
+        relay->status = none.status;
+        relay_make_head(req, &none);
+    }
+    http_conn_send(req->conn, relay->head);
     http_conn_flush(req->conn);
     req->sent = SENT_HEAD;
-    req->status = 200;
+    req->status = relay->status;
 }
 
 /* ---- plain answers ---- */
@@ -263,6 +293,7 @@ static size_t relay_finish_kept_event(struct request *req, struct str data)
     case EVENT_PASS:
         if (req->sent == SENT_CONTENT) {
             relay_pass(req, buf_str(&relay->kept));
+            relay_send_run(req);
             http_conn_flush(req->conn); /* before the buffer takes the next one */
         }
         break;
@@ -353,14 +384,12 @@ static bool stream_is_complete(const struct request *req)
 static void relay_complete(struct request *req)
 {
     struct relay *relay = &req->relay;
-    if (relay->kind == RELAY_EVENTS) {
-        relay_pass(req, buf_str(&relay->kept));
-    } else if (req->sent == SENT_HEAD) {
+    if (relay->kind == RELAY_PLAIN && req->sent == SENT_HEAD)
         relay_plain_as_event(req);
-    } else if (req->sent == SENT_NOTHING) {
+    else if (relay->kind == RELAY_PLAIN && req->sent == SENT_NOTHING)
         relay_send_held(req);
-    }
     relay_read_plain_usage(req);
+    relay_send_run(req);
     http_conn_finish(req->conn);
     req->conn = NULL;
     req->fault = FAULT_NONE;
@@ -375,6 +404,18 @@ static void relay_broke(struct request *req, enum fault fault)
     counter_add(fault == FAULT_UPSTREAM_TIMEOUT ? &counters->timeouts : &counters->broken_answers, 1);
     attempt_over(req, &failure);
     request_run(req);
+}
+
+/* An event that never ended is none (WHATWG HTML), and may be half of one. Only a bare [DONE] is let pass. */
+static void relay_end_kept_event(struct request *req)
+{
+    struct relay *relay = &req->relay;
+    struct sse_event event;
+    sse_event_read(buf_str(&relay->kept), &event);
+    if (str_eq(str_trim(event.data), STR("[DONE]"))) {
+        relay->saw_done = true;
+        relay_pass(req, buf_str(&relay->kept));
+    }
 }
 
 void relay_end(struct request *req, enum err err)
@@ -395,11 +436,8 @@ void relay_end(struct request *req, enum err err)
             return;
         }
     }
-    if (relay->kind == RELAY_EVENTS && relay->kept.len > 0 &&
-        relay_judge_event(req, buf_str(&relay->kept)) == EVENT_FAILED) {
-        relay_failed_at_first(req);
-        return;
-    }
+    if (relay->kind == RELAY_EVENTS)
+        relay_end_kept_event(req);
     if (relay->kind == RELAY_EVENTS && !stream_is_complete(req))
         relay_broke(req, FAULT_UPSTREAM_BROKE);
     else
@@ -413,6 +451,7 @@ void relay_say_fault(struct request *req)
     buf_init_fixed(&event, memory, sizeof(memory));
     openai_error_event_write(&event, req->fault, req->fault_detail);
     req->conn->keep_alive = false;
+    relay_send_run(req);
     http_conn_send_body(req->conn, &(struct str){event.ptr, event.len}, 1);
     http_conn_flush(req->conn);
     http_conn_finish(req->conn);

@@ -71,18 +71,23 @@ void request_abort(struct request *req, enum fault fault)
     request_run(req);
 }
 
-void request_reroute(struct request *req, struct table *table)
+/* Under the newer configuration from here on. Takes over the reference. */
+static void request_move_to(struct request *req, struct table *table)
 {
-    struct gate *gate = &req->worker->gateway->gate;
-    if (req->phase != PHASE_ADMIT || !gate_leave(gate, &req->waiter))
-        return;
-    stop_waiting(req);
-    gate_drop_table(gate, req->table);
-    req->table = table_ref(table);
+    gate_drop_table(&req->worker->gateway->gate, req->table);
+    req->table = table;
     req->server = NULL; /* these were the old table's */
     req->last_server = NULL;
     req->server_name = STR_NONE;
     req->phase = PHASE_ROUTE;
+}
+
+void request_reroute(struct request *req, struct table *table)
+{
+    if (req->phase != PHASE_ADMIT || !gate_leave(&req->worker->gateway->gate, &req->waiter))
+        return;
+    stop_waiting(req);
+    request_move_to(req, table_ref(table));
     request_run(req);
 }
 
@@ -399,8 +404,14 @@ static enum step back_off(struct request *req)
     return STEP_WAIT;
 }
 
+/* Nobody is left; unless a reload has put others in their place. */
 static enum step no_server(struct request *req, usec_t back_at)
 {
+    struct table *newer = gate_newer_table(&req->worker->gateway->gate, req->table);
+    if (newer) {
+        request_move_to(req, newer);
+        return STEP_AGAIN;
+    }
     usec_t now = loop_now(&req->worker->loop);
     req->retry_after = back_at != USEC_FOREVER && back_at > now ? back_at - now : USEC_PER_SEC;
     /* After failed attempts their reason says more than that nobody is left. */
@@ -518,9 +529,10 @@ static void on_pulse(struct wheel_timer *timer)
         wheel_start(&loop->wheel, timer, req->pulse_due);
         return;
     }
-    if (req->sent == SENT_NOTHING)
+    bool may_pulse = relay_may_pulse(req);
+    if (may_pulse && req->sent == SENT_NOTHING)
         relay_send_early_head(req);
-    if (!http_conn_is_backed_up(req->conn)) {
+    if (may_pulse && !http_conn_is_backed_up(req->conn)) {
         http_conn_send_body(req->conn, &STR(": keep-alive\n\n"), 1);
         http_conn_flush(req->conn);
     }

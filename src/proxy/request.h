@@ -158,7 +158,10 @@ void relay_data(struct request *req, struct str data);
 void relay_turn(struct request *req);
 void relay_end(struct request *req, enum err err);
 
-/* Early keep-alive: sends a stream's head of our own, before any server has answered. */
+/* Whether a silent client may get a keep-alive comment now. */
+bool relay_may_pulse(const struct request *req);
+
+/* Early keep-alive: sends the stream's head before its first event; one of our own if no server has answered yet. */
 void relay_send_early_head(struct request *req);
 
 /* The stream's client gets `fault` as an event, and the answer ends: never with [DONE]. */

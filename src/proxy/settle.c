@@ -19,6 +19,8 @@ static void give_back(struct request *req)
     timer_stop(loop, &req->lifetime);
     timer_stop(loop, &req->pulse);
     exchange_cancel(&req->exchange);
+    if (!req->conn)
+        req->worker->run.count = 0; /* what a client that left was to get in this turn */
     if (req->waiting_since > 0) {
         req->queue_time += loop_now(loop) - req->waiting_since;
         gate_leave(gate, &req->waiter);
@@ -90,6 +92,7 @@ enum step phase_settle(struct request *req)
     give_back(req);
     if (req->conn && req->fault != FAULT_NONE)
         answer_fault(req);
+    ASSERT(req->worker->run.count == 0);
     struct timing timing = request_timing(req);
     usec_t total = loop_now(&req->worker->loop) - req->arrived_at;
     count(req, &timing, total);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define JSON_BODY_MAX ((size_t)1 << 30)
 #define BLOCKS_KEPT 4096                    /* 8 MiB of arena blocks */
 #define BODIES_KEPT ((size_t)16 << 20)      /* bytes */
 #define LOG_BUFFER ((size_t)64 << 10)       /* handed over when it is that full */
@@ -297,7 +298,7 @@ enum err worker_init(struct worker *worker, struct gateway *gateway, unsigned in
     http_service_init(&worker->service, &worker->loop, &request_handler, &worker->bodies, worker);
     worker->service.on_empty = on_service_empty;
     worker_apply_settings(worker);
-    worker->json = json_reader_new(worker->service.limits.body_bytes);
+    worker->json = json_reader_new(JSON_BODY_MAX); /* max_body_bytes decides, and may change */
     if (!worker->json || match_scratch_init(&worker->scratch) != ERR_OK)
         return ERR_NO_MEMORY;
     err = worker_make_counters(worker, GATEWAY_SLOTS);
@@ -321,6 +322,7 @@ void worker_join(struct worker *worker)
 {
     struct gate *gate = &worker->gateway->gate;
     uv_thread_join(&worker->thread);
+    loop_deliver(&worker->loop); /* what came too late still owns something */
     for (size_t slot = 0; slot < GATEWAY_SLOTS; slot++)
         worker_close_origin(worker, slot);
     timer_stop(&worker->loop, &worker->drain_limit);

@@ -23,6 +23,14 @@ struct worker_listener {
     const struct gateway_listener *shared;
 };
 
+/* Body bytes that one request passes on in the present turn: views, which go out as one chunk. */
+#define WORKER_RUN_PIECES 48
+
+struct worker_run {
+    size_t count;
+    struct str pieces[WORKER_RUN_PIECES];
+};
+
 struct worker {
     unsigned index;
     uv_thread_t thread;
@@ -38,6 +46,7 @@ struct worker {
     struct json_reader *json;
     struct rng rng;
     struct match_scratch scratch;
+    struct worker_run run;
     struct list requests; /* of struct request */
     size_t request_count;
     struct origin_limits origin_limits;
