@@ -119,6 +119,7 @@ static enum json_visit visit_option(struct reading *r, const struct json_item *i
 /* Depth 2: a message begins or ends. Depth 3: role and content. Depths 4 and 5: content parts and their text. */
 static enum json_visit visit_message(struct reading *r, const struct json_item *item)
 {
+    struct str role;
     switch (item->depth) {
     case 2:
         if (item->closing) {
@@ -131,7 +132,8 @@ static enum json_visit visit_message(struct reading *r, const struct json_item *
         return item->type == JSON_OBJECT ? JSON_ENTER : JSON_SKIP;
     case 3:
         if (str_eq(item->key, STR("role")))
-            r->in_user_message = str_eq(item->raw, STR("\"user\""));
+            r->in_user_message = item->type == JSON_STRING && json_item_text(item, &role) == ERR_OK &&
+                                 str_eq(role, STR("user"));
         if (!str_eq(item->key, STR("content")))
             return JSON_SKIP;
         if (item->type == JSON_ARRAY)
