@@ -97,16 +97,23 @@ static enum json_visit visit_event(void *context, const struct json_item *item)
     return str_eq(item->key, STR("choices")) && item->type == JSON_ARRAY ? JSON_ENTER : JSON_SKIP;
 }
 
+static struct str skip_space(struct str text)
+{
+    while (text.len > 0 && isspace((unsigned char)text.ptr[0]))
+        text = str_from_offset(text, 1);
+    return text;
+}
+
 /* Whether `key` (quotes included) stands in `data` as a member whose value is not null. Text content cannot fake it:
- * within a JSON string the quotes are escaped. */
+ * within a JSON string the quotes are escaped, and a string that is just the word has no colon behind it. */
 static bool has_value(struct str data, struct str key)
 {
     for (ssize_t at; (at = str_find(data, key)) >= 0;) {
-        data = str_from_offset(data, (size_t)at + key.len);
-        struct str rest = data;
-        while (rest.len > 0 && (isspace((unsigned char)rest.ptr[0]) || rest.ptr[0] == ':'))
-            rest = str_from_offset(rest, 1);
-        if (rest.len > 0 && rest.len < data.len && rest.ptr[0] != 'n') /* the one value that begins so is null */
+        data = skip_space(str_from_offset(data, (size_t)at + key.len));
+        if (data.len == 0 || data.ptr[0] != ':') /* a value, not a name */
+            continue;
+        struct str value = skip_space(str_from_offset(data, 1));
+        if (value.len > 0 && value.ptr[0] != 'n') /* the one value that begins so is null */
             return true;
     }
     return false;

@@ -33,13 +33,13 @@ static void test_find(void **state)
         {"DELETE", "/v1/files/f", API_FOUND, API_OTHER},
         {"POST", "/v1/chat/completions/x", API_FOUND, API_OTHER},
         {"POST", "/v1/audio/speech", API_FOUND, API_OTHER},
-        {"GET", "/v1/chat/completions", API_NO_METHOD, 0},
-        {"HEAD", "/v1/chat/completions", API_NO_METHOD, 0},
-        {"post", "/v1/chat/completions", API_NO_METHOD, 0}, /* methods are case-sensitive */
-        {"PUT", "/v1/embeddings", API_NO_METHOD, 0},
-        {"POST", "/v1/models", API_NO_METHOD, 0},
-        {"DELETE", "/v1/models/m", API_NO_METHOD, 0},
-        {"POST", "/healthz", API_NO_METHOD, 0},
+        {"GET", "/v1/chat/completions", API_NO_METHOD, API_CHAT},
+        {"HEAD", "/v1/chat/completions", API_NO_METHOD, API_CHAT},
+        {"post", "/v1/chat/completions", API_NO_METHOD, API_CHAT}, /* methods are case-sensitive */
+        {"PUT", "/v1/embeddings", API_NO_METHOD, API_EMBEDDINGS},
+        {"POST", "/v1/models", API_NO_METHOD, API_MODELS},
+        {"DELETE", "/v1/models/m", API_NO_METHOD, API_MODEL},
+        {"POST", "/healthz", API_NO_METHOD, API_HEALTHZ},
         {"POST", "/chat/completions", API_NO_PATH, 0},
         {"POST", "/v1/", API_NO_PATH, 0},
         {"POST", "/v1", API_NO_PATH, 0},
@@ -58,7 +58,7 @@ static void test_find(void **state)
         enum api_found found = api_find(str_from(cases[i].method), str_from(cases[i].target), &api);
         if (found != cases[i].found)
             fail_msg("%s %s: %d", cases[i].method, cases[i].target, found);
-        assert_int_equal(api, found == API_FOUND ? cases[i].api : API_COUNT_);
+        assert_int_equal(api, found == API_NO_PATH ? API_COUNT_ : cases[i].api);
     }
 }
 
