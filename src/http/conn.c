@@ -126,6 +126,7 @@ static void conn_refuse(struct http_conn *conn, int status, const char *why)
 
 static void conn_refuse_head(struct http_conn *conn, enum http_parse why)
 {
+    conn->is_head_method = false; /* that was the request before */
     switch (why) {
     case HTTP_PARSE_URI_TOO_LONG:
         conn_refuse(conn, 414, "the request line is too long");
@@ -277,17 +278,25 @@ static bool conn_read_head(struct http_conn *conn, struct str *io_bytes)
     return true;
 }
 
+/* Pipelined bytes wait; beyond one head's worth the socket is left unread, and only a hang-up is watched for. */
+static void conn_limit_ahead(struct http_conn *conn)
+{
+    if (!buf_ok(&conn->in))
+        conn_hang_up(conn);
+    else if (conn->state == CONN_BUSY && conn->in.len >= conn->service->limits.head.head_bytes)
+        sock_want(&conn->sock, conn->sock.wanted & ~(unsigned)SOCK_READABLE);
+}
+
 /* Keeps what could not be used yet. `rest` may view conn->in itself or the scratch buffer. */
 static void conn_keep_rest(struct http_conn *conn, struct str rest, bool is_from_in)
 {
     if (is_from_in) {
         buf_consume(&conn->in, conn->in.len - rest.len);
-        return;
+    } else {
+        buf_clear(&conn->in);
+        buf_add(&conn->in, rest);
     }
-    buf_clear(&conn->in);
-    buf_add(&conn->in, rest);
-    if (!buf_ok(&conn->in))
-        conn_hang_up(conn);
+    conn_limit_ahead(conn);
 }
 
 /* Works off input: `bytes` fresh from the socket, or, when empty, what conn->in holds. */
@@ -342,16 +351,6 @@ static bool conn_reads_in_place(const struct http_conn *conn)
            conn->body_left >= LOOP_SCRATCH_SIZE / 4;
 }
 
-/* Pipelined bytes wait; beyond one head's worth the socket is left unread, and only a hang-up is watched for. */
-static void conn_read_ahead(struct http_conn *conn, struct str bytes)
-{
-    buf_add(&conn->in, bytes);
-    if (!buf_ok(&conn->in))
-        conn_hang_up(conn);
-    else if (conn->in.len >= conn->service->limits.head.head_bytes)
-        sock_want(&conn->sock, (conn->sock.wanted & ~(unsigned)SOCK_READABLE));
-}
-
 static void conn_on_bytes(struct http_conn *conn, struct str bytes)
 {
     switch (conn->state) {
@@ -364,7 +363,8 @@ static void conn_on_bytes(struct http_conn *conn, struct str bytes)
         conn_read_requests(conn, bytes);
         break;
     case CONN_BUSY:
-        conn_read_ahead(conn, bytes);
+        buf_add(&conn->in, bytes);
+        conn_limit_ahead(conn);
         break;
     default: /* lingering: dropped */
         break;

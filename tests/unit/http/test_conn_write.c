@@ -277,7 +277,7 @@ static void test_early_reply_with_unread_body(void **state)
         assert_false(client.saw_reset);
         client_close(&client);
     }
-    assert_int_equal(requests, 1); /* of the GET there is no body to wait for, but it was answered: none for it either */
+    assert_int_equal(requests, 0); /* nor for the GET: it was answered at its head too */
 }
 
 static void test_drain(void **state)
@@ -287,7 +287,7 @@ static void test_drain(void **state)
     http_service_drain(&service);
     RUN_UNTIL(client_is_left(&idle));
     assert_false(idle.saw_reset);
-    assert_int_equal(service.conn_count, 1);
+    RUN_UNTIL(service.conn_count == 1);
     assert_int_equal(empties, 0);
     http_conn_reply(held, 200, TEXT, STR_NONE, STR("last"));
     RUN_UNTIL(client_has(&busy, "last"));
