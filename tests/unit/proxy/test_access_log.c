@@ -60,8 +60,8 @@ static void test_full(void **state)
                           "\"POST\",\"path\":\"/v1/chat/completions\",\"api\":\"chat\",\"model\":\"m\",\"user\":\"u\","
                           "\"hostgroup\":\"3\",\"server\":\"gpu1\",\"status\":200,\"stream\":true,\"attempts\":2,"
                           "\"bytes_in\":10,\"bytes_out\":20,\"queue_us\":1999,\"connect_us\":30,\"first_byte_us\":4000,"
-                          "\"overhead_us\":50,\"total_us\":61000,\"input_tokens\":7,\"cached_tokens\":6,"
-                          "\"output_tokens\":5,\"reasoning_tokens\":4,\"error\":\"queue_full\"}\n"));
+                          "\"overhead_us\":50,\"total_us\":61000,\"input_tokens\":7,\"output_tokens\":5,"
+                          "\"cached_tokens\":6,\"reasoning_tokens\":4,\"error\":\"queue_full\"}\n"));
     access_log_text(&out, &record);
     assert_text(&out, STR("2026-01-31T23:59:59.123Z 10.1.2.3:5555 id-1 POST /v1/chat/completions m gpu1 200 total=61ms "
                           "queue=1ms ttfb=4ms attempts=2 tokens=7/5 queue_full\n"));
