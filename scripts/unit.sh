@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
+meson setup --reconfigure "$build" >/dev/null # finds new test files
 ninja -C "$build" --quiet $(meson introspect "$build" --targets | python3 -c '
 import json, sys
 print(*("tests/" + t["name"] for t in json.load(sys.stdin) if t["name"].startswith(("unit_", "sim_sim"))))')
