@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-#define HISTOGRAM_SHIFT   7
+#define HISTOGRAM_SHIFT 7
 #define HISTOGRAM_BUCKETS ((size_t)(64 - HISTOGRAM_SHIFT + 1) << HISTOGRAM_SHIFT)
 
 struct histogram {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REQUEST_MAX   ((size_t)1 << 30)
+#define REQUEST_MAX ((size_t)1 << 30)
 #define REFERENCE_MAX ((size_t)64 << 20)
 
 static struct load load; /* one a process, and large */

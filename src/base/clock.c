@@ -34,7 +34,8 @@ size_t clock_format(usec_t realtime, char *out)
         cached = second;
     }
     unsigned millis = (unsigned)(realtime % USEC_PER_SEC / USEC_PER_MSEC);
-    char fraction[] = {'.', (char)('0' + millis / 100), (char)('0' + millis / 10 % 10), (char)('0' + millis % 10), 'Z'};
+    char fraction[] = {'.', (char)('0' + millis / 100), (char)('0' + millis / 10 % 10),
+                       (char)('0' + millis % 10), 'Z'};
     size_t len = strlen(seconds);
     memcpy(out, seconds, len);
     memcpy(out + len, fraction, sizeof(fraction));

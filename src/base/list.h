@@ -14,8 +14,8 @@ struct list {
 #define LIST_ITEM(node, type, member) CONTAINER_OF(node, type, member)
 
 /* Safe against removal of the current node. */
-#define LIST_EACH(pos, head)                                                                       \
-    for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head);                  \
+#define LIST_EACH(pos, head)                                                                                 \
+    for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head);                            \
          pos = pos##_next, pos##_next = pos->next)
 
 /* A head, or a node that is in no list: both point to themselves. */

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define HOSTGROUP_MAX     65535
+#define HOSTGROUP_MAX 65535
 #define SERVER_WEIGHT_MAX 1000
 
 enum access_log_format { ACCESS_LOG_JSON, ACCESS_LOG_TEXT };
@@ -104,11 +104,11 @@ struct rule_config {
 /* One field per row of settings.def, of the row's name. Fields whose name ends in _ms hold milliseconds as
  * written by the operator; code that waits converts with setting_usec(). */
 struct settings {
-#define SETTING_U64(name)        uint64_t name;
-#define SETTING_DOUBLE(name)     double name;
-#define SETTING_BOOL(name)       bool name;
-#define SETTING_ENUM(name)       unsigned name;
-#define SETTING_TEXT(name)       struct str name;
+#define SETTING_U64(name) uint64_t name;
+#define SETTING_DOUBLE(name) double name;
+#define SETTING_BOOL(name) bool name;
+#define SETTING_ENUM(name) unsigned name;
+#define SETTING_TEXT(name) struct str name;
 #define SETTING(name, kind, ...) SETTING_##kind(name)
 #include "conf/settings.def"
 #undef SETTING_U64

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#define HOST_MAX       253 /* bytes, RFC 1035 */
+#define HOST_MAX 253 /* bytes, RFC 1035 */
 #define PATH_MAX_BYTES 1024
 
 /* The pieces of a URL, views into it. */
@@ -254,7 +254,7 @@ enum err endpoint_parse(struct str text, struct str base_path, struct arena *are
 }
 
 enum err listen_address_parse(struct str text, struct arena *arena, struct str *ret_host, uint16_t *ret_port,
-                       const char **reterr_reason)
+                              const char **reterr_reason)
 {
     struct pieces pieces = {0};
     uint16_t port = 0;

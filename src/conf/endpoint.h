@@ -14,4 +14,4 @@ MUST_USE enum err endpoint_parse(struct str text, struct str base_path, struct a
 
 /* "127.0.0.1:6034" or "[::1]:6034": a numeric address to listen on; port 0 is allowed. */
 MUST_USE enum err listen_address_parse(struct str text, struct arena *arena, struct str *ret_host,
-                                uint16_t *ret_port, const char **reterr_reason);
+                                       uint16_t *ret_port, const char **reterr_reason);

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define SHOWN_MAX  64 /* bytes of a refused value that a message repeats */
+#define SHOWN_MAX 64 /* bytes of a refused value that a message repeats */
 #define SECRET_MAX ((size_t)16384)
 
 _Static_assert(sizeof(enum strategy) == sizeof(unsigned), "field_choice writes an unsigned");

@@ -9,8 +9,8 @@
 #include "conf/env.h"
 #include "conf/yaml.h"
 
-#define FIELD_TEXT_MAX    4096 /* bytes of any text */
-#define FIELD_NAME_MAX    64   /* bytes of a name */
+#define FIELD_TEXT_MAX 4096 /* bytes of any text */
+#define FIELD_NAME_MAX 64   /* bytes of a name */
 #define SECTION_ITEMS_MAX 10000
 
 /* One load. Lives during config_load. */

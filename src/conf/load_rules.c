@@ -17,7 +17,8 @@ static void keep_match(struct loader *loader, const struct field *field, const s
     if (match->pattern.len == 0)
         loader_report(loader, node->mark, "an empty expression after 'regex:' in %s", loader->place);
     else if (env->is_pattern && !env->is_pattern(env->context, match, is_search, &why))
-        loader_report(loader, node->mark, "%.*s in %s: %.*s", STR_ARG(field->name), loader->place, STR_ARG(buf_str(&why)));
+        loader_report(loader, node->mark, "%.*s in %s: %.*s", STR_ARG(field->name), loader->place,
+                      STR_ARG(buf_str(&why)));
     else
         *target = (struct match_config){match->kind, loader_copy(loader, match->pattern)};
 }

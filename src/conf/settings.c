@@ -57,11 +57,11 @@ static const struct {
 
 void settings_init(struct settings *settings)
 {
-#define DEFAULT_U64(value)    (value)
+#define DEFAULT_U64(value) (value)
 #define DEFAULT_DOUBLE(value) (value)
-#define DEFAULT_BOOL(value)   (value)
-#define DEFAULT_ENUM(value)   (value)
-#define DEFAULT_TEXT(value)   STR(value)
+#define DEFAULT_BOOL(value) (value)
+#define DEFAULT_ENUM(value) (value)
+#define DEFAULT_TEXT(value) STR(value)
     *settings = (struct settings){
 #define SETTING(name_, kind_, default_, ...) .name_ = DEFAULT_##kind_(default_),
 #include "conf/settings.def"

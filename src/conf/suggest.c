@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/suggest.h"
 
-#define EDITS_MAX  2
-#define WORD_MAX   64
+#define EDITS_MAX 2
+#define WORD_MAX 64
 #define PREFIX_MIN 3 /* a shorter beginning says too little */
 
 void suggestion_init(struct suggestion *suggestion, struct str word)

@@ -11,11 +11,11 @@
 #include "conf/diagnostics.h"
 #include "conf/env.h"
 
-#define YAML_FILE_MAX    ((size_t)16 << 20) /* bytes */
-#define YAML_VALUES_MAX  ((size_t)32 << 20) /* bytes of all values after expansion */
-#define YAML_NODES_MAX   ((size_t)200000)   /* aliases count as what they stand for */
-#define YAML_DEPTH_MAX   32
-#define YAML_KEYS_MAX    1000 /* of one mapping */
+#define YAML_FILE_MAX ((size_t)16 << 20)   /* bytes */
+#define YAML_VALUES_MAX ((size_t)32 << 20) /* bytes of all values after expansion */
+#define YAML_NODES_MAX ((size_t)200000)    /* aliases count as what they stand for */
+#define YAML_DEPTH_MAX 32
+#define YAML_KEYS_MAX 1000 /* of one mapping */
 #define YAML_ANCHORS_MAX 1000
 
 enum yaml_kind { YAML_KIND_SCALAR, YAML_KIND_SEQUENCE, YAML_KIND_MAPPING };

@@ -73,7 +73,8 @@ struct http_service {
     size_t conn_count;
     bool is_draining; /* answers say "Connection: close"; idle connections are closed */
     struct http_gather gather;
-    void (*on_empty)(struct http_service *service); /* draining, and the last connection has gone; may be NULL */
+    void (*on_empty)(
+        struct http_service *service); /* draining, and the last connection has gone; may be NULL */
 };
 
 struct http_conn {
@@ -81,27 +82,28 @@ struct http_conn {
     struct http_service *service;
     struct list node;
     struct wheel_timer timer;
-    struct task after; /* what must not happen inside a callback: next pipelined request, hang-up after a failed write */
+    struct task
+        after; /* what must not happen inside a callback: next pipelined request, hang-up after a failed write */
     struct address peer;
     enum conn_state state;
-    bool is_handling;   /* a handler callback or the parser is on the stack */
-    bool keep_alive;    /* for the present request, as the client wants it; an answer may clear it */
+    bool is_handling; /* a handler callback or the parser is on the stack */
+    bool keep_alive;  /* for the present request, as the client wants it; an answer may clear it */
     bool is_http10;
     bool is_head_method;
     bool reply_chunked;
-    bool is_replied;    /* the answer is complete, though perhaps not yet on its way */
-    bool is_broken;     /* a write failed: the client is gone, the handler is told at the end of the turn */
+    bool is_replied; /* the answer is complete, though perhaps not yet on its way */
+    bool is_broken;  /* a write failed: the client is gone, the handler is told at the end of the turn */
     bool expects_continue;
     uint8_t body_framing; /* enum http_framing of the request */
     struct chunked chunked;
     uint64_t body_left; /* HTTP_BODY_LENGTH */
     struct body body;
-    struct buf in;      /* bytes behind the present position: part of a head, or pipelined requests */
+    struct buf in; /* bytes behind the present position: part of a head, or pipelined requests */
     size_t in_scanned;
-    struct buf out;     /* bytes that the socket did not take */
-    usec_t head_at;     /* first byte of the present request */
-    void *request;      /* the handler's; set while it works on a request */
-    const void *via;    /* listener it came by, the owner's; constant */
+    struct buf out;  /* bytes that the socket did not take */
+    usec_t head_at;  /* first byte of the present request */
+    void *request;   /* the handler's; set while it works on a request */
+    const void *via; /* listener it came by, the owner's; constant */
 };
 
 void http_service_init(struct http_service *service, struct loop *loop, const struct http_handler *handler,

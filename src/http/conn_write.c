@@ -152,7 +152,8 @@ void http_conn_finish(struct http_conn *conn)
         conn_next(conn);
 }
 
-void http_conn_reply(struct http_conn *conn, int status, struct str content_type, struct str fields, struct str body)
+void http_conn_reply(struct http_conn *conn, int status, struct str content_type, struct str fields,
+                     struct str body)
 {
     char memory[1024];
     struct buf head;

@@ -390,8 +390,7 @@ static void exchange_receive_head(struct exchange *exchange, struct upstream_con
 
 static void exchange_on_end_of_input(struct exchange *exchange, struct upstream_conn *conn, bool is_eof)
 {
-    bool is_complete =
-        is_eof && exchange->stage == EXCHANGE_RECEIVING && conn->framing == HTTP_BODY_TO_CLOSE;
+    bool is_complete = is_eof && exchange->stage == EXCHANGE_RECEIVING && conn->framing == HTTP_BODY_TO_CLOSE;
     if (is_complete)
         exchange_complete(exchange, false);
     else

@@ -49,11 +49,12 @@ struct exchange {
     usec_t connected_at; /* when the connection was there; for a kept one, when the exchange started */
     enum exchange_stage stage;
     enum err failure;
-    bool to_head;    /* the request's method is HEAD */
-    bool is_reused;  /* on a kept connection */
+    bool to_head;   /* the request's method is HEAD */
+    bool is_reused; /* on a kept connection */
     bool is_paused;
-    bool awaits_writable; /* part of the request waits for the socket, perhaps while the answer comes already */
-    bool got_bytes;  /* of the answer */
+    bool
+        awaits_writable; /* part of the request waits for the socket, perhaps while the answer comes already */
+    bool got_bytes;      /* of the answer */
     uint8_t next_address;
     uint8_t piece_count, piece_at;
     size_t piece_offset;

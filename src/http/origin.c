@@ -8,8 +8,8 @@
 
 static void origin_on_sweep(struct wheel_timer *timer);
 
-enum err origin_init(struct origin *origin, struct loop *loop, const struct origin_limits *limits, struct str host,
-                     uint16_t port, SSL_CTX *tls)
+enum err origin_init(struct origin *origin, struct loop *loop, const struct origin_limits *limits,
+                     struct str host, uint16_t port, SSL_CTX *tls)
 {
     *origin = (struct origin){.loop = loop, .limits = limits};
     list_init(&origin->idle);

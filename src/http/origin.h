@@ -23,8 +23,8 @@ struct origin {
     struct loop *loop;
     const struct origin_limits *limits; /* borrowed */
     struct resolver *resolver;
-    SSL_CTX *tls; /* owned reference; NULL in the clear */
-    char *host;   /* for SNI and certificate check */
+    SSL_CTX *tls;     /* owned reference; NULL in the clear */
+    char *host;       /* for SNI and certificate check */
     struct list idle; /* of struct upstream_conn, longest idle first */
     size_t idle_count;
     size_t open_count; /* all connections, idle ones included */

@@ -7,10 +7,10 @@
 
 /* What one event of a stream is. */
 struct openai_event {
-    bool is_empty;     /* a comment or a line end: carries no data */
-    bool is_done;      /* data: [DONE] */
-    bool has_finish;   /* a choice says why it ended */
-    bool is_error;     /* a top-level "error" */
+    bool is_empty;      /* a comment or a line end: carries no data */
+    bool is_done;       /* data: [DONE] */
+    bool has_finish;    /* a choice says why it ended */
+    bool is_error;      /* a top-level "error" */
     bool is_usage_only; /* usage and no choice: the chunk that include_usage adds */
 };
 

@@ -2,11 +2,23 @@
 #include "llm/openai_request.h"
 
 /* Top-level fields that we act on; each may stand only once. */
-enum field { FIELD_MODEL, FIELD_STREAM, FIELD_OPTIONS, FIELD_USER, FIELD_MESSAGES, FIELD_PROMPT, FIELD_COUNT_ };
+enum field {
+    FIELD_MODEL,
+    FIELD_STREAM,
+    FIELD_OPTIONS,
+    FIELD_USER,
+    FIELD_MESSAGES,
+    FIELD_PROMPT,
+    FIELD_COUNT_
+};
 
 static const struct str field_names[FIELD_COUNT_] = {
-    [FIELD_MODEL] = {"model", 5}, [FIELD_STREAM] = {"stream", 6},     [FIELD_OPTIONS] = {"stream_options", 14},
-    [FIELD_USER] = {"user", 4},   [FIELD_MESSAGES] = {"messages", 8}, [FIELD_PROMPT] = {"prompt", 6},
+    [FIELD_MODEL] = {"model", 5},
+    [FIELD_STREAM] = {"stream", 6},
+    [FIELD_OPTIONS] = {"stream_options", 14},
+    [FIELD_USER] = {"user", 4},
+    [FIELD_MESSAGES] = {"messages", 8},
+    [FIELD_PROMPT] = {"prompt", 6},
 };
 
 struct reading {
@@ -165,8 +177,8 @@ static enum json_visit visit(void *context, const struct json_item *item)
     return r->inside == FIELD_OPTIONS ? visit_option(r, item) : visit_message(r, item);
 }
 
-enum fault openai_request_read(struct json_reader *reader, struct str body, bool needs_text, struct arena *arena,
-                               struct openai_request *ret_request, struct str *ret_param)
+enum fault openai_request_read(struct json_reader *reader, struct str body, bool needs_text,
+                               struct arena *arena, struct openai_request *ret_request, struct str *ret_param)
 {
     struct openai_request req = {0};
     struct reading r = {.req = &req, .arena = arena, .body = body, .needs_text = needs_text};

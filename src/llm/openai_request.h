@@ -9,7 +9,7 @@
 #include "wire/json_read.h"
 
 struct openai_request {
-    struct str model; /* unescaped; empty when the request has none */
+    struct str model;            /* unescaped; empty when the request has none */
     size_t model_at, model_size; /* its token in the body, quotes included */
     struct str user;             /* unescaped; the API's own "user" field */
     struct str last_text;        /* text of the last user message, or the prompt; only when asked for */
@@ -26,11 +26,13 @@ struct openai_request {
  * parts yields its last text part). Texts live in `arena` or in the body.
  * FAULT_NONE, or FAULT_BAD_JSON / FAULT_BAD_FIELD with *ret_param naming the field: what two readers could
  * understand differently (a field given twice) is refused. */
-enum fault openai_request_read(struct json_reader *reader, struct str body, bool needs_text, struct arena *arena,
-                               struct openai_request *ret_request, struct str *ret_param);
+enum fault openai_request_read(struct json_reader *reader, struct str body, bool needs_text,
+                               struct arena *arena, struct openai_request *ret_request,
+                               struct str *ret_param);
 
 /* Adds the splice that replaces the model's name. `json_name` is the new token, quotes included. */
-void openai_request_rename(const struct openai_request *req, struct str json_name, struct splices *io_splices);
+void openai_request_rename(const struct openai_request *req, struct str json_name,
+                           struct splices *io_splices);
 
 /* Adds the splice that makes a stream end with its usage chunk; none when the client asked for it itself. */
 void openai_request_ask_usage(const struct openai_request *req, struct splices *io_splices);

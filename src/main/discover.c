@@ -62,12 +62,13 @@ static const struct exchange_handler look_handler = {
 static void look_start(struct look *look, struct looking_around *around, const struct provider *provider)
 {
     *look = (struct look){.provider = provider, .around = around};
-    if (origin_init(&look->origin, &around->loop, &around->limits, STR("127.0.0.1"), provider->local_port, NULL) !=
-        ERR_OK)
+    if (origin_init(&look->origin, &around->loop, &around->limits, STR("127.0.0.1"), provider->local_port,
+                    NULL) != ERR_OK)
         return;
     around->open++;
-    int len = snprintf(look->head, sizeof(look->head), "GET %.*s/models HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
-                       STR_ARG(provider->base_path), provider->local_port);
+    int len =
+        snprintf(look->head, sizeof(look->head), "GET %.*s/models HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
+                 STR_ARG(provider->base_path), provider->local_port);
     struct iovec piece = {.iov_base = look->head, .iov_len = (size_t)len};
     exchange_start(&look->exchange, &look->origin, &look_handler, false, &piece, 1);
 }

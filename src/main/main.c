@@ -10,12 +10,14 @@ static int usage(FILE *out)
     fputs("fairlead: load balancer and gateway for LLM servers\n"
           "\n"
           "usage: fairlead [serve] [--config FILE] [--data DIR]   start\n"
-          "       fairlead check --config FILE                    validate a configuration, report every fault\n"
+          "       fairlead check --config FILE                    validate a configuration, report every "
+          "fault\n"
           "       fairlead docs configuration                     print the manual of the configuration\n"
           "       fairlead settings                               list all settings with their defaults\n"
           "       fairlead version\n"
           "\n"
-          "Without --config, Fairlead looks for inference servers on their usual local ports and for providers\n"
+          "Without --config, Fairlead looks for inference servers on their usual local ports and for "
+          "providers\n"
           "whose API key is in the environment.\n",
           out);
     return out == stdout ? 0 : 2;
@@ -85,7 +87,8 @@ int main(int argc, char **argv)
     const char *command = argc > 1 && argv[1][0] != '-' ? argv[1] : "serve";
     int first = argc > 1 && argv[1][0] != '-' ? 2 : 1;
 
-    if (strcmp(command, "help") == 0 || (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)))
+    if (strcmp(command, "help") == 0 ||
+        (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)))
         return usage(stdout);
     if (strcmp(command, "version") == 0 || (argc > 1 && strcmp(argv[1], "--version") == 0))
         return cli_version();

@@ -80,8 +80,8 @@ int cli_check(const struct cli *cli)
     struct policy *policy = config ? make_policy(config) : NULL;
     if (!policy)
         return 1;
-    printf("%.*s: good: %zu servers, %zu hostgroups, %zu rules\n", STR_ARG(cli->config_path), policy->config->server_count,
-           policy->config->hostgroup_count, policy->config->rule_count);
+    printf("%.*s: good: %zu servers, %zu hostgroups, %zu rules\n", STR_ARG(cli->config_path),
+           policy->config->server_count, policy->config->hostgroup_count, policy->config->rule_count);
     policy_unref(policy);
     return 0;
 }
@@ -239,8 +239,9 @@ static void print_listeners(const struct control *control)
         const struct gateway_listener *listener = &gateway->listeners[i];
         char text[ADDRESS_TEXT_MAX];
         struct str address = address_format(&listener->address, text);
-        printf("listening  %-8.*s %s://%.*s  (%s)\n", STR_ARG(listener->name), listener->tls ? "https" : "http",
-               STR_ARG(address), listener->serves & SERVES_INFERENCE ? "inference" : "metrics");
+        printf("listening  %-8.*s %s://%.*s  (%s)\n", STR_ARG(listener->name),
+               listener->tls ? "https" : "http", STR_ARG(address),
+               listener->serves & SERVES_INFERENCE ? "inference" : "metrics");
     }
     const struct config *config = control->policy->config;
     for (size_t i = 0; i < config->listener_count; i++) {
@@ -255,7 +256,8 @@ static void print_servers(const struct config *config)
     for (size_t i = 0; i < config->server_count; i++) {
         const struct server_config *server = &config->servers[i];
         printf("server     %-16.*s %.*s  %.*s, hostgroup %u, weight %u\n", STR_ARG(server->name),
-               STR_ARG(server->endpoint_text), STR_ARG(server->provider->name), server->hostgroup, server->weight);
+               STR_ARG(server->endpoint_text), STR_ARG(server->provider->name), server->hostgroup,
+               server->weight);
     }
 }
 
@@ -269,7 +271,8 @@ static void warn_if_open(const struct control *control)
         const struct gateway_listener *listener = &control->gateway.listeners[i];
         if ((listener->serves & SERVES_INFERENCE) && listener->auth == AUTH_NONE &&
             !address_is_loopback(&listener->address))
-            log_warn("listener %.*s is open to the network without authentication, and servers behind it have paid keys",
+            log_warn("listener %.*s is open to the network without authentication, and servers behind it "
+                     "have paid keys",
                      STR_ARG(listener->name));
     }
 }
@@ -289,7 +292,8 @@ static void print_banner(const struct control *control)
         printf("\ntry        curl -s %s://%.*s/v1/models\n", scheme, STR_ARG(address));
         if (config->server_count == 1 && str_eq(config->servers[0].name, STR("sim")))
             printf("try        curl -sN %s://%.*s/v1/chat/completions -H 'Content-Type: application/json' -d "
-                   "'{\"model\":\"sim\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'\n",
+                   "'{\"model\":\"sim\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
+                   "\"hello\"}]}'\n",
                    scheme, STR_ARG(address));
         break;
     }

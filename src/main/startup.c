@@ -126,8 +126,8 @@ static void run_simulator(const char *path, int out, pid_t parent)
     if (getppid() != parent)
         _exit(1);
     dup2(out, STDOUT_FILENO);
-    execl(path, path, "--listen", "127.0.0.1:0", "--models", "sim", "--decode-tokens-per-s", "50", "--tokens", "40",
-          (char *)NULL);
+    execl(path, path, "--listen", "127.0.0.1:0", "--models", "sim", "--decode-tokens-per-s", "50", "--tokens",
+          "40", (char *)NULL);
     _exit(127);
 }
 

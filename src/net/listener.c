@@ -72,8 +72,8 @@ static void listener_on_pause_over(struct wheel_timer *timer)
     uv_poll_start(&listener->poll, UV_READABLE, listener_on_poll);
 }
 
-enum err listener_open(struct listener *listener, struct loop *loop, const struct address *address, int reserved,
-                       void (*on_accept)(struct listener *, int, const struct address *))
+enum err listener_open(struct listener *listener, struct loop *loop, const struct address *address,
+                       int reserved, void (*on_accept)(struct listener *, int, const struct address *))
 {
     int fd = reserved >= 0 ? reserved : listener_socket(address, true);
     if (fd < 0)

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #define TLS_RECORD_MAX ((size_t)16384)
-#define JOIN_MAX ((size_t)6144) /* up to here a copy and send() cost less than sendmsg() with several pieces */
+#define JOIN_MAX                                                                                             \
+    ((size_t)6144) /* up to here a copy and send() cost less than sendmsg() with several pieces */
 
 static void sock_apply(struct sock *sock);
 
@@ -57,8 +58,8 @@ static void sock_apply(struct sock *sock)
         uv_poll_stop(&sock->poll);
 }
 
-enum err sock_init(struct sock *sock, struct loop *loop, int fd,
-                   void (*on_event)(struct sock *, unsigned), void (*on_closed)(struct sock *))
+enum err sock_init(struct sock *sock, struct loop *loop, int fd, void (*on_event)(struct sock *, unsigned),
+                   void (*on_closed)(struct sock *))
 {
     *sock = (struct sock){.loop = loop, .fd = fd, .on_event = on_event, .on_closed = on_closed};
     if (uv_poll_init(&loop->uv, &sock->poll, fd) != 0) {

@@ -28,10 +28,10 @@ struct sock {
     struct loop *loop;
     SSL *tls; /* NULL in the clear */
     int fd;
-    uint8_t wanted;      /* enum sock_event bits that the owner waits for */
+    uint8_t wanted; /* enum sock_event bits that the owner waits for */
     bool is_closing;
     bool tls_wants_write; /* TLS reads that wait for the socket to take bytes */
-    struct task pending; /* TLS holds read bytes that the kernel will not announce */
+    struct task pending;  /* TLS holds read bytes that the kernel will not announce */
     void (*on_event)(struct sock *sock, unsigned events);
     void (*on_closed)(struct sock *sock); /* last call; the owner may free itself */
 };

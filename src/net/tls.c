@@ -62,8 +62,7 @@ SSL *tls_client_session(SSL_CTX *context, const char *host)
     struct in6_addr address;
     bool numeric = inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
     bool named = numeric ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) == 1
-                         : SSL_set1_host(session, host) == 1 &&
-                               SSL_set_tlsext_host_name(session, host) == 1;
+                         : SSL_set1_host(session, host) == 1 && SSL_set_tlsext_host_name(session, host) == 1;
     if (!named) {
         SSL_free(session);
         return NULL;

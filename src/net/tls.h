@@ -10,7 +10,8 @@
 /* A listener's context. TLS 1.2 at least. On failure `why` (at least TLS_WHY_MAX bytes) says what OpenSSL said and of
  * which file. The caller frees it with SSL_CTX_free; sessions hold their own reference. */
 #define TLS_WHY_MAX 256
-MUST_USE enum err tls_server_context(const char *cert_file, const char *key_file, char *why, SSL_CTX **ret_context);
+MUST_USE enum err tls_server_context(const char *cert_file, const char *key_file, char *why,
+                                     SSL_CTX **ret_context);
 
 /* For connections to servers. Verifies the peer against `ca_file` (NULL: the system's store) unless told not to. */
 MUST_USE enum err tls_client_context(const char *ca_file, bool verify, char *why, SSL_CTX **ret_context);

@@ -78,7 +78,8 @@ enum step phase_send(struct request *req)
     req->attempt_at = clock_monotonic();
     if (req->sent_at == 0)
         req->sent_at = req->attempt_at;
-    exchange_start(exchange, exchange->origin, &attempt_handler, str_eq(req->method, STR("HEAD")), pieces, count);
+    exchange_start(exchange, exchange->origin, &attempt_handler, str_eq(req->method, STR("HEAD")), pieces,
+                   count);
     if (exchange->is_reused)
         counter_add(&worker_counters(req->worker, req->grant.server)->reused_connections, 1);
     return STEP_WAIT;

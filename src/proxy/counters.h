@@ -48,7 +48,7 @@ struct server_counters {
 
 /* Of one worker. */
 struct worker_counters {
-    counter_t connections;      /* accepted */
-    counter_t in_flight;        /* gauge: requests between head and end */
+    counter_t connections; /* accepted */
+    counter_t in_flight;   /* gauge: requests between head and end */
     counter_t log_buffers_dropped;
 };

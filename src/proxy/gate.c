@@ -61,8 +61,8 @@ static enum err gate_make_queues(struct gate *gate, const struct config *config)
     return ERR_OK;
 }
 
-enum err gate_new_table(struct gate *gate, struct policy *policy, const struct table *previous, uint64_t generation,
-                        struct table **ret_table)
+enum err gate_new_table(struct gate *gate, struct policy *policy, const struct table *previous,
+                        uint64_t generation, struct table **ret_table)
 {
     const struct settings *settings = &policy->config->settings;
     gate_lock(gate);
@@ -138,8 +138,8 @@ static enum gate_answer gate_queue(struct gate *gate, const struct gate_question
     return queued ? GATE_QUEUED : GATE_QUEUE_FULL;
 }
 
-enum gate_answer gate_enter(struct gate *gate, const struct gate_question *question, struct gate_waiter *waiter,
-                            struct server_grant *ret_grant, usec_t *ret_back_at)
+enum gate_answer gate_enter(struct gate *gate, const struct gate_question *question,
+                            struct gate_waiter *waiter, struct server_grant *ret_grant, usec_t *ret_back_at)
 {
     struct pick_answer picked;
     enum gate_answer answer = GATE_NO_SERVER;

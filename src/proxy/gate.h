@@ -59,11 +59,11 @@ void gate_drop_table(struct gate *gate, struct table *table);
 void gate_waiter_init(struct gate_waiter *waiter, struct loop *loop, void (*on_grant)(struct gate_waiter *));
 
 enum gate_answer {
-    GATE_GRANTED,    /* *ret_grant holds a place */
-    GATE_QUEUED,     /* on_grant will be called, unless gate_leave comes first; *ret_back_at: gate_ask_again then */
-    GATE_TRIED,      /* only servers that were tried are free, and those are not allowed yet */
+    GATE_GRANTED, /* *ret_grant holds a place */
+    GATE_QUEUED, /* on_grant will be called, unless gate_leave comes first; *ret_back_at: gate_ask_again then */
+    GATE_TRIED, /* only servers that were tried are free, and those are not allowed yet */
     GATE_QUEUE_FULL,
-    GATE_NO_SERVER,  /* all are down; *ret_back_at: when that may change */
+    GATE_NO_SERVER, /* all are down; *ret_back_at: when that may change */
 };
 
 struct gate_question {
@@ -113,7 +113,8 @@ void gate_unref_server(struct gate *gate, struct server *server);
 bool gate_note_probe(struct gate *gate, struct server *server, const struct probe_result *result, usec_t now);
 
 /* True when its list of models is another one than before. */
-MUST_USE bool gate_set_models(struct gate *gate, struct server *server, const struct str *models, size_t count);
+MUST_USE bool gate_set_models(struct gate *gate, struct server *server, const struct str *models,
+                              size_t count);
 
 /* Whether any server of `table` would take a request. */
 bool gate_is_usable(struct gate *gate, const struct table *table, usec_t now);

@@ -46,7 +46,8 @@ void gateway_fini(struct gateway *gateway)
 
 /* ---- listeners ---- */
 
-static enum err open_listener(struct gateway_listener *listener, const struct listener_config *config, char *why)
+static enum err open_listener(struct gateway_listener *listener, const struct listener_config *config,
+                              char *why)
 {
     char text[ADDRESS_TEXT_MAX];
     *listener = (struct gateway_listener){
@@ -63,7 +64,8 @@ static enum err open_listener(struct gateway_listener *listener, const struct li
     }
     if (config->tls_cert_file.len > 0) {
         char reason[TLS_WHY_MAX];
-        enum err err = tls_server_context(config->tls_cert_file.ptr, config->tls_key_file.ptr, reason, &listener->tls);
+        enum err err =
+            tls_server_context(config->tls_cert_file.ptr, config->tls_key_file.ptr, reason, &listener->tls);
         if (err != ERR_OK) {
             snprintf(why, GATEWAY_WHY_MAX, "listener %.*s: %s", STR_ARG(config->name), reason);
             return err;
@@ -73,8 +75,10 @@ static enum err open_listener(struct gateway_listener *listener, const struct li
     if (err == ERR_OK)
         return ERR_OK;
     struct str address = address_format(&listener->address, text);
-    snprintf(why, GATEWAY_WHY_MAX, "listener %.*s: cannot listen on %.*s: %s", STR_ARG(config->name), STR_ARG(address),
-             err == ERR_BUSY ? "another process (perhaps another Fairlead) already listens there" : strerror(errno));
+    snprintf(why, GATEWAY_WHY_MAX, "listener %.*s: cannot listen on %.*s: %s", STR_ARG(config->name),
+             STR_ARG(address),
+             err == ERR_BUSY ? "another process (perhaps another Fairlead) already listens there"
+                             : strerror(errno));
     return err;
 }
 

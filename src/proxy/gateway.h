@@ -34,10 +34,10 @@ struct gateway {
     size_t listener_count;
     struct worker *workers;
     size_t worker_count;
-    struct table *table; /* newest; a reference. Control thread only */
+    struct table *table;           /* newest; a reference. Control thread only */
     struct client_tls *client_tls; /* contexts by CA file and verification */
     pthread_mutex_t tls_lock;
-    struct loop *control;                           /* of the control thread */
+    struct loop *control;                             /* of the control thread */
     void (*on_worker_ended)(struct message *message); /* on it: worker->ended of one that has drained */
     usec_t started_at;
     atomic_bool is_draining;

@@ -6,15 +6,15 @@
 
 /* Of the client's fields these never reach a server: they are replaced, or they are the client's secrets. */
 static const struct str client_only[] = {
-    {"Host", 4},           {"Content-Length", 14},  {"Accept-Encoding", 15}, {"Expect", 6},
-    {"Authorization", 13}, {"X-Api-Key", 9},        {"Api-Key", 7},          {"X-Goog-Api-Key", 14},
-    {"Cookie", 6},         {"X-Request-Id", 12},    {"X-User", 6},
+    {"Host", 4},           {"Content-Length", 14}, {"Accept-Encoding", 15}, {"Expect", 6},
+    {"Authorization", 13}, {"X-Api-Key", 9},       {"Api-Key", 7},          {"X-Goog-Api-Key", 14},
+    {"Cookie", 6},         {"X-Request-Id", 12},   {"X-User", 6},
 };
 
 /* Of the server's fields these never reach a client: they are replaced, or they are about our connection. */
 static const struct str server_only[] = {
-    {"Content-Length", 14}, {"X-Request-Id", 12},  {"Set-Cookie", 10},           {"Server-Timing", 13},
-    {"X-Retry-Count", 13},  {"Alt-Svc", 7},        {"X-Fairlead-Server", 17},    {"X-Fairlead-Queue-Ms", 19},
+    {"Content-Length", 14}, {"X-Request-Id", 12}, {"Set-Cookie", 10},        {"Server-Timing", 13},
+    {"X-Retry-Count", 13},  {"Alt-Svc", 7},       {"X-Fairlead-Server", 17}, {"X-Fairlead-Queue-Ms", 19},
 };
 
 static bool is_listed(struct str name, const struct str *list, size_t count)
@@ -33,7 +33,8 @@ static void field_write(struct buf *out, struct str name, struct str value)
     buf_add(out, CRLF);
 }
 
-static void relay_fields(struct buf *out, const struct http_head *head, const struct str *but, size_t but_count)
+static void relay_fields(struct buf *out, const struct http_head *head, const struct str *but,
+                         size_t but_count)
 {
     for (size_t i = 0; i < head->field_count; i++) {
         const struct http_field *field = &head->fields[i];
@@ -63,7 +64,8 @@ void upstream_head_write(struct buf *out, const struct upstream_head *head)
 {
     const struct http_head *client = head->client;
     const struct endpoint *endpoint = &head->server->endpoint;
-    struct str rest = str_starts(client->target, STR("/v1/")) ? str_from_offset(client->target, 3) : client->target;
+    struct str rest =
+        str_starts(client->target, STR("/v1/")) ? str_from_offset(client->target, 3) : client->target;
 
     buf_add(out, client->method);
     buf_add_char(out, ' ');

@@ -137,7 +137,8 @@ static const struct exchange_handler probe_handler = {
     .on_end = on_end,
 };
 
-static void probe_write_head(struct probe *probe, const struct server_config *config, enum probe_target target)
+static void probe_write_head(struct probe *probe, const struct server_config *config,
+                             enum probe_target target)
 {
     struct buf *head = &probe->head;
     buf_clear(head);

@@ -13,7 +13,7 @@ struct prober {
     struct json_reader *json;
     struct list probes; /* of struct probe */
     struct origin_limits limits;
-    struct table *table; /* reference: whose servers are probed */
+    struct table *table;                      /* reference: whose servers are probed */
     void (*on_models)(struct prober *prober); /* a server's list has changed: a new table is due */
 };
 

@@ -298,8 +298,8 @@ static enum step phase_parse(struct request *req)
         return STEP_NEXT;
     enum fault fault = FAULT_BAD_JSON;
     if (req->body.len > 0)
-        fault = openai_request_read(req->worker->json, body_str(&req->body), table_needs_text(req->table), &req->draft,
-                                    &req->facts, &req->fault_param);
+        fault = openai_request_read(req->worker->json, body_str(&req->body), table_needs_text(req->table),
+                                    &req->draft, &req->facts, &req->fault_param);
     if (fault != FAULT_NONE && req->api == API_OTHER) /* not ours to judge */
         return STEP_NEXT;
     if (fault != FAULT_NONE)
@@ -318,11 +318,13 @@ static enum step phase_parse(struct request *req)
 static void start_lifetime(struct request *req)
 {
     const struct settings *settings = &req->table->policy->config->settings;
-    usec_t limit = setting_usec(req->is_stream ? settings->stream_total_timeout_ms : settings->total_timeout_ms);
+    usec_t limit =
+        setting_usec(req->is_stream ? settings->stream_total_timeout_ms : settings->total_timeout_ms);
     if (limit > 0 && !wheel_timer_is_running(&req->lifetime))
         timer_start(&req->worker->loop, &req->lifetime, limit);
     usec_t pulse = setting_usec(settings->stream_keepalive_ms);
-    if (req->is_stream && pulse > 0 && settings->stream_keepalive_early && !wheel_timer_is_running(&req->pulse)) {
+    if (req->is_stream && pulse > 0 && settings->stream_keepalive_early &&
+        !wheel_timer_is_running(&req->pulse)) {
         req->pulse_due = loop_now(&req->worker->loop) + pulse;
         timer_start(&req->worker->loop, &req->pulse, pulse);
     }

@@ -48,14 +48,14 @@ enum relay_kind {
 struct relay {
     enum relay_kind kind;
     int status;
-    bool is_final;         /* no retry after this head: pass on whatever comes */
-    bool adds_usage;       /* we asked for the usage chunk, the client did not */
+    bool is_final;   /* no retry after this head: pass on whatever comes */
+    bool adds_usage; /* we asked for the usage chunk, the client did not */
     bool saw_done, saw_finish, saw_error;
     struct sse_splitter splitter;
-    struct str head;       /* of the answer, until it is sent; in the draft arena */
+    struct str head;                    /* of the answer, until it is sent; in the draft arena */
     struct str held[RELAY_HELD_PIECES]; /* plain: views of this turn's input, not yet sent */
     size_t held_count;
-    struct buf kept;       /* plain: held bytes of earlier turns; events: the event under way */
+    struct buf kept;              /* plain: held bytes of earlier turns; events: the event under way */
     struct json_scan *usage_scan; /* plain answers of APIs that tell usage; in the draft arena */
 };
 

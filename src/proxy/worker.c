@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #define JSON_BODY_MAX ((size_t)1 << 30)
-#define BLOCKS_KEPT 4096                    /* 8 MiB of arena blocks */
-#define BODIES_KEPT ((size_t)16 << 20)      /* bytes */
-#define LOG_BUFFER ((size_t)64 << 10)       /* handed over when it is that full */
-#define LOG_DELAY (100 * USEC_PER_MSEC)     /* or that old */
+#define BLOCKS_KEPT 4096                /* 8 MiB of arena blocks */
+#define BODIES_KEPT ((size_t)16 << 20)  /* bytes */
+#define LOG_BUFFER ((size_t)64 << 10)   /* handed over when it is that full */
+#define LOG_DELAY (100 * USEC_PER_MSEC) /* or that old */
 #define LOG_LINE_MAX ((size_t)64 << 10)
 
 /* ---- messages from the control thread ---- */

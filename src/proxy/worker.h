@@ -50,7 +50,7 @@ struct worker {
     struct list requests; /* of struct request */
     size_t request_count;
     struct origin_limits origin_limits;
-    struct worker_origin *origins[GATEWAY_SLOTS]; /* by server slot; NULL until first used */
+    struct worker_origin *origins[GATEWAY_SLOTS];                  /* by server slot; NULL until first used */
     _Atomic(struct server_counters *) counters[GATEWAY_SLOTS + 1]; /* by server slot; the last: no server */
     struct worker_counters totals;
     struct buf log_lines;
@@ -77,7 +77,8 @@ void worker_join(struct worker *worker);
 /* ---- for requests, on the worker's thread ---- */
 
 /* Where requests to `server` go; NULL when memory is short. */
-struct origin *worker_origin(struct worker *worker, struct server *server, const struct server_config *config);
+struct origin *worker_origin(struct worker *worker, struct server *server,
+                             const struct server_config *config);
 
 /* Counters of `server`; NULL means requests that reached none. */
 struct server_counters *worker_counters(struct worker *worker, const struct server *server);

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define EWMA_TAU   (10 * USEC_PER_SEC)
+#define EWMA_TAU (10 * USEC_PER_SEC)
 #define EWMA_GUESS USEC_PER_SEC /* of a server that has not answered yet */
 
 /* Zeroed is never measured. */

@@ -6,10 +6,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#define REGEX_DEPTH_MAX         10000u /* the interpreter only, where there is no JIT */
-#define REGEX_HEAP_MAX_KIB      1024u  /* likewise */
-#define JIT_STACK_BYTES_MIN     32768u
-#define JIT_STACK_BYTES_MAX     524288u
+#define REGEX_DEPTH_MAX 10000u   /* the interpreter only, where there is no JIT */
+#define REGEX_HEAP_MAX_KIB 1024u /* likewise */
+#define JIT_STACK_BYTES_MIN 32768u
+#define JIT_STACK_BYTES_MAX 524288u
 #define REGEX_PATTERN_BYTES_MAX ((size_t)16384)
 
 enum err match_scratch_init(struct match_scratch *scratch)

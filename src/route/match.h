@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "conf/config.h"
 
-#define MATCH_STEPS_MAX        1000000u
+#define MATCH_STEPS_MAX 1000000u
 #define MATCH_SEARCH_BYTES_MAX ((size_t)32768)
 
 /* What a regular expression has to cover. A glob always covers the whole text. */

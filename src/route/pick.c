@@ -96,7 +96,8 @@ static void answer_block(struct pick_answer *answer, const struct survey *survey
 
 enum pick_verdict pick_choose(const struct pick_question *question, struct pick_answer *ret_answer)
 {
-    *ret_answer = (struct pick_answer){.back_at = USEC_FOREVER, .pause_over = USEC_FOREVER, .reason = "no server"};
+    *ret_answer =
+        (struct pick_answer){.back_at = USEC_FOREVER, .pause_over = USEC_FOREVER, .reason = "no server"};
     struct survey fresh = survey_make(question, false);
     if (fresh.ready_count > 0) {
         take_one(question, fresh.ready_count, &ret_answer->grant);

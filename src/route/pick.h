@@ -40,7 +40,8 @@ enum pick_verdict {
 struct pick_answer {
     struct server_grant grant;
     usec_t back_at;
-    usec_t pause_over; /* PICK_NONE: when the first candidate that only asked for quiet is back; USEC_FOREVER */
+    usec_t
+        pause_over; /* PICK_NONE: when the first candidate that only asked for quiet is back; USEC_FOREVER */
     const struct server *blocker; /* borrowed */
     const char *reason;
 };

@@ -5,8 +5,8 @@
 #include "sim/outlet.h"
 #include "sim/render.h"
 
-#define PIECE_MAX ((size_t)65536)   /* of an answer, made at a time */
-#define TURN_MAX  ((size_t)1 << 20) /* made for one request before others get their turn */
+#define PIECE_MAX ((size_t)65536)  /* of an answer, made at a time */
+#define TURN_MAX ((size_t)1 << 20) /* made for one request before others get their turn */
 
 /* ---- in one piece: errors and embeddings ---- */
 

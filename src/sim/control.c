@@ -2,7 +2,7 @@
 /* /sim/...: what tests ask and order. */
 #include "sim/inference.h"
 
-#define LIST_DEFAULT   20
+#define LIST_DEFAULT 20
 #define LIST_BYTES_MAX ((size_t)3 << 20) /* what a connection takes in one piece */
 
 static void control_refuse(struct sim_request *req, int status, const char *why)

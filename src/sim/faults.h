@@ -11,7 +11,7 @@
  * included. */
 struct fault {
 #define NUMBER(word, field, help) uint64_t field;
-#define FLAG(word, field, help)   bool field;
+#define FLAG(word, field, help) bool field;
 #include "sim/faults.def"
 #undef NUMBER
 #undef FLAG

@@ -3,7 +3,7 @@
 
 #include "sim/inference.h"
 
-#define HELD_MAX  ((size_t)256 << 20)
+#define HELD_MAX ((size_t)256 << 20)
 #define HELD_HIGH ((size_t)1 << 20) /* makers of long answers pause above it */
 
 static bool outlet_pump(struct sim_request *req);

@@ -7,8 +7,8 @@
 #include "wire/http1.h"
 #include "wire/json_write.h"
 
-#define RECORD_SLOTS     1000
-#define RECORD_BODY_MAX  ((size_t)65536)
+#define RECORD_SLOTS 1000
+#define RECORD_BODY_MAX ((size_t)65536)
 #define RECORD_TOTAL_MAX ((size_t)64 << 20) /* of all slots; beyond it the oldest are forgotten */
 
 enum outcome { OUTCOME_UNDER_WAY, OUTCOME_COMPLETED, OUTCOME_CANCELLED, OUTCOME_FAULTED };

@@ -4,8 +4,8 @@
 
 #include "sim/sim.h"
 
-#define RENDER_TOKENS_MAX ((uint64_t)200000)      /* of a document, which is made in one piece */
-#define RENDER_EVENT_MAX  ((uint64_t)1024 * 1024) /* bytes of an event */
+#define RENDER_TOKENS_MAX ((uint64_t)200000)     /* of a document, which is made in one piece */
+#define RENDER_EVENT_MAX ((uint64_t)1024 * 1024) /* bytes of an event */
 
 /* The head of an answer whose body has `length` bytes, or comes chunked or until the end, as the request's
  * fault and the options say; sets req->is_chunked. `fields` are complete lines. */

@@ -17,10 +17,10 @@
 #include "sim/record.h"
 
 #define MODEL_NAME_MAX ((size_t)256)
-#define MODELS_MAX     32
+#define MODELS_MAX 32
 #define RENDER_ID_SIZE 16
-#define TARGET_MAX     ((size_t)256)
-#define PADDING_SIZE   ((size_t)65536)
+#define TARGET_MAX ((size_t)256)
+#define PADDING_SIZE ((size_t)65536)
 
 enum stage {
     STAGE_RECEIVING, /* head here, body not */

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BODY_MAX        ((size_t)64 << 20)
+#define BODY_MAX ((size_t)64 << 20)
 #define BODIES_KEPT_MAX ((size_t)64 << 20)
-#define ANSWER_MAX      ((size_t)32 << 20)         /* made in one piece */
-#define LONG_TIME       (24 * 3600 * USEC_PER_SEC) /* a test's own time-outs are to be seen, not ours */
+#define ANSWER_MAX ((size_t)32 << 20)        /* made in one piece */
+#define LONG_TIME (24 * 3600 * USEC_PER_SEC) /* a test's own time-outs are to be seen, not ours */
 
 static struct sim sim; /* one a process, and large */
 

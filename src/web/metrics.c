@@ -84,11 +84,13 @@ static void write_histogram(struct buf *out, const char *metric, const char *lab
 
 static void write_requests(struct buf *out, const struct row *rows, size_t count)
 {
-    write_help(out, "fairlead_requests_total", "counter", "Requests ended, by the answer that the client got.");
+    write_help(out, "fairlead_requests_total", "counter",
+               "Requests ended, by the answer that the client got.");
     for (size_t i = 0; i < count; i++)
         for (size_t code = 0; code < CODE_CLASS_COUNT_; code++)
             buf_printf(out, "fairlead_requests_total{server=\"%s\",code=\"%s\"} %llu\n", rows[i].label,
-                       code_class_text((enum code_class)code), (unsigned long long)rows[i].sums.requests[code]);
+                       code_class_text((enum code_class)code),
+                       (unsigned long long)rows[i].sums.requests[code]);
 }
 
 static void write_counted(struct buf *out, const struct row *rows, size_t count)
@@ -106,8 +108,9 @@ static void write_counted(struct buf *out, const struct row *rows, size_t count)
 #undef HISTOGRAM
 }
 
-static void write_gauge(struct buf *out, const char *metric, const char *help, const struct row *rows, size_t count,
-                        struct gateway *gateway, uint64_t (*value)(const struct gate_server_view *))
+static void write_gauge(struct buf *out, const char *metric, const char *help, const struct row *rows,
+                        size_t count, struct gateway *gateway,
+                        uint64_t (*value)(const struct gate_server_view *))
 {
     usec_t now = loop_now(gateway->control);
     write_help(out, metric, "gauge", help);
@@ -146,19 +149,20 @@ static uint64_t value_limit(const struct gate_server_view *view)
 
 static void write_servers(struct buf *out, const struct row *rows, size_t count, struct gateway *gateway)
 {
-    write_gauge(out, "fairlead_server_up", "1: would take a request (perhaps after waiting), 0: down.", rows, count,
-                gateway, value_up);
-    write_gauge(out, "fairlead_server_healthy", "1: healthy or not probed yet, 0: failed its probes.", rows, count,
-                gateway, value_healthy);
-    write_gauge(out, "fairlead_server_breaker_state", "Circuit: 0 closed, 1 open, 2 half-open.", rows, count, gateway,
-                value_breaker);
-    write_gauge(out, "fairlead_server_in_flight", "Requests that hold a place on the server.", rows, count, gateway,
-                value_in_flight);
-    write_gauge(out, "fairlead_server_max_concurrent", "Its max_concurrent; 0 is no limit.", rows, count, gateway,
-                value_limit);
+    write_gauge(out, "fairlead_server_up", "1: would take a request (perhaps after waiting), 0: down.", rows,
+                count, gateway, value_up);
+    write_gauge(out, "fairlead_server_healthy", "1: healthy or not probed yet, 0: failed its probes.", rows,
+                count, gateway, value_healthy);
+    write_gauge(out, "fairlead_server_breaker_state", "Circuit: 0 closed, 1 open, 2 half-open.", rows, count,
+                gateway, value_breaker);
+    write_gauge(out, "fairlead_server_in_flight", "Requests that hold a place on the server.", rows, count,
+                gateway, value_in_flight);
+    write_gauge(out, "fairlead_server_max_concurrent", "Its max_concurrent; 0 is no limit.", rows, count,
+                gateway, value_limit);
 }
 
-static void write_single(struct buf *out, const char *metric, const char *type, const char *help, uint64_t value)
+static void write_single(struct buf *out, const char *metric, const char *type, const char *help,
+                         uint64_t value)
 {
     write_help(out, metric, type, help);
     buf_printf(out, "%s %llu\n", metric, (unsigned long long)value);
@@ -173,8 +177,10 @@ static void write_process(struct buf *out, struct gateway *gateway)
         in_flight += counter_get(&totals->in_flight);
         dropped += counter_get(&totals->log_buffers_dropped);
     }
-    write_single(out, "fairlead_client_connections_total", "counter", "Connections accepted from clients.", connections);
-    write_single(out, "fairlead_requests_in_flight", "gauge", "Requests between their head and their end.", in_flight);
+    write_single(out, "fairlead_client_connections_total", "counter", "Connections accepted from clients.",
+                 connections);
+    write_single(out, "fairlead_requests_in_flight", "gauge", "Requests between their head and their end.",
+                 in_flight);
     write_single(out, "fairlead_access_log_buffers_dropped_total", "counter",
                  "Buffers of access-log lines that the log could not take in time.", dropped);
     write_single(out, "fairlead_config_generation", "gauge", "Generation of the routing table in force.",

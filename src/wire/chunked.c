@@ -4,8 +4,8 @@
 #include "wire/bytes.h"
 
 #define SIZE_DIGITS_MAX 15
-#define EXTENSION_MAX   256
-#define TRAILERS_MAX    8192
+#define EXTENSION_MAX 256
+#define TRAILERS_MAX 8192
 
 enum chunked_state {
     CHUNKED_SIZE, /* first: a zeroed struct begins here */

@@ -17,7 +17,7 @@ extern "C" {
 
 namespace ondemand = simdjson::ondemand;
 
-#define CAPACITY_MIN  ((size_t)16 * 1024)
+#define CAPACITY_MIN ((size_t)16 * 1024)
 #define CAPACITY_KEPT ((size_t)1024 * 1024)
 
 struct json_reader {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define PATTERN_MAX 24
-#define TEXT_MAX    24
+#define TEXT_MAX 24
 
 static void require(bool holds)
 {

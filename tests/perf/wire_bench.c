@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define ROUNDS   15
+#define ROUNDS 15
 #define ROUND_NS 20000000
 
 static const struct http_limits limits = {.line_bytes = 8192, .head_bytes = 32768, .field_count = 100};

@@ -16,11 +16,11 @@
 #include <stdlib.h>
 
 #define SERVER_NAMES 10
-#define GROUPS       3
-#define MODELS       5
-#define REQUESTS     160
+#define GROUPS 3
+#define MODELS 5
+#define REQUESTS 160
 #define QUEUE_LENGTH 50
-#define WAIT_MAX     (20 * USEC_PER_SEC)
+#define WAIT_MAX (20 * USEC_PER_SEC)
 
 enum request_state { REQUEST_FREE, REQUEST_WAITING, REQUEST_RUNNING, REQUEST_STATE_COUNT_ };
 

@@ -153,7 +153,8 @@ static void test_starts_across_every_digit(void **state)
         for (int around = -2; around <= 2; around++) {
             usec_t start = (((usec_t)1 << bits) + 7) * WHEEL_TICK + (usec_t)(around + 2);
             wheel_begin(start);
-            usec_t deadline = start + (((usec_t)1 << MIN(bits, 31u)) * WHEEL_TICK) + (usec_t)(around + 2) * 333;
+            usec_t deadline =
+                start + (((usec_t)1 << MIN(bits, 31u)) * WHEEL_TICK) + (usec_t)(around + 2) * 333;
             probe_start(&probes[0], deadline);
             while (probes[0].fired == 0) { /* as the loop does: from one wheel_next to the next */
                 usec_t next = wheel_next(&wheel);

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#define HEAD    "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+#define HEAD "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
 #define WORD(n) "data: {\"choices\":[{\"delta\":{\"content\":\"tok" n " \"}}],\"sim_stamp\":5000}\n\n"
-#define DONE    "data: [DONE]\n\n"
+#define DONE "data: [DONE]\n\n"
 
 /* Feeds `stream` in pieces of `size`; the first fault, or the verdict at the end. */
 static enum verify_result feed(const char *stream, size_t size, uint64_t expected, uint64_t *ret_events)

@@ -5,7 +5,7 @@
 #include "../../../src/conf/load_servers.c"
 #include "load_check.h"
 
-#define S    "servers:\n- {name: a, provider: vllm"
+#define S "servers:\n- {name: a, provider: vllm"
 #define OPEN "servers:\n- {name: a, provider: openai"
 
 static const struct load_row rows[] = {

@@ -45,7 +45,8 @@ static void on_head(struct http_conn *conn, const struct http_head *head)
 {
     heads++;
     conn->request = conn;
-    snprintf(request_line, sizeof(request_line), STR_FMT " " STR_FMT, STR_ARG(head->method), STR_ARG(head->target));
+    snprintf(request_line, sizeof(request_line), STR_FMT " " STR_FMT, STR_ARG(head->method),
+             STR_ARG(head->target));
     if (manner == REPLY_AT_HEAD)
         http_conn_reply(conn, 401, TEXT, STR_NONE, STR("early"));
 }
@@ -227,10 +228,4 @@ static int service_end(void **state)
     buf_free(&seen);
     body_pool_fini(&bodies);
     return 0;
-}
-
-static void assert_seen(const char *text)
-{
-    if (!str_eq(buf_str(&seen), str_from(text)))
-        fail_msg("bodies: " STR_FMT, STR_ARG(buf_str(&seen)));
 }

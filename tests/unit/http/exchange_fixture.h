@@ -11,7 +11,7 @@ enum moment { NEVER, ON_HEAD, ON_DATA, ON_TURN };
 
 struct trial {
     struct exchange exchange;
-    struct buf text;   /* body bytes, copied in on_turn and on_end: when their memory must still be good */
+    struct buf text; /* body bytes, copied in on_turn and on_end: when their memory must still be good */
     struct str views[64];
     size_t view_count;
     int status;
@@ -133,7 +133,8 @@ static void assert_answer(const struct trial *trial, enum err err, int status, s
 }
 
 /* A whole exchange; the answer comes in the given pieces, a turn between each two. */
-static void trial_run(struct trial *trial, size_t peer_index, const struct str *answer, size_t count, bool then_close)
+static void trial_run(struct trial *trial, size_t peer_index, const struct str *answer, size_t count,
+                      bool then_close)
 {
     trial_start(trial, REQUEST);
     struct peer *peer = await_request(peer_index, REQUEST);

@@ -4,14 +4,21 @@
 
 #include "conn_fixture.h"
 
+static void assert_seen(const char *text)
+{
+    if (!str_eq(buf_str(&seen), str_from(text)))
+        fail_msg("bodies: " STR_FMT, STR_ARG(buf_str(&seen)));
+}
+
 static const struct sample {
     const char *bytes, *body, *answer;
 } samples[] = {
     {"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", ";", "GET /a 0"},
     {"POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", "hello;", "POST /b 5"},
     {"POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", ";", "POST /c 0"},
-    {"POST /d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;e=f\r\nde\r\n0\r\nT: v\r\n\r\n", "abcde;",
-     "POST /d 5"},
+    {"POST /d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;e=f\r\nde\r\n0\r\nT: "
+     "v\r\n\r\n",
+     "abcde;", "POST /d 5"},
     {"POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ";", "POST /e 0"},
     {"\r\nGET /f HTTP/1.1\r\nHost: h\r\n\r\n", ";", "GET /f 0"},
 };
@@ -135,8 +142,9 @@ static void test_large_bodies(void **state)
             struct buf all;
             buf_clear(&seen);
             buf_init(&all, 8 << 20);
-            buf_printf(&all, chunked ? "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n"
-                                     : "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n",
+            buf_printf(&all,
+                       chunked ? "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n"
+                               : "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n",
                        sizes[i]);
             size_t head = all.len;
             for (size_t n = 0; n < sizes[i]; n++)
@@ -160,19 +168,22 @@ static void test_continue(void **state)
 {
     struct client client = client_open();
     (void)state;
-    client_send(&client, STR("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+    client_send(&client,
+                STR("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
     RUN_UNTIL(client_has(&client, "HTTP/1.1 100 Continue\r\n\r\n"));
     client_send(&client, STR("ok"));
     RUN_UNTIL(client_has(&client, "POST / 2"));
     buf_clear(&client.got);
     /* The body is here already: no need to ask for it. */
-    client_send(&client, STR("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok"));
+    client_send(&client,
+                STR("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok"));
     RUN_UNTIL(client_has(&client, "POST / 2"));
     assert_false(client_has(&client, "100 Continue"));
     /* A refusal instead. */
     buf_clear(&client.got);
     manner = REPLY_AT_HEAD;
-    client_send(&client, STR("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+    client_send(&client,
+                STR("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
     RUN_UNTIL(client_has(&client, "early"));
     assert_false(client_has(&client, "100 Continue"));
     client_close(&client);

@@ -29,8 +29,9 @@ static void test_reply(void **state)
     struct client client = ask_and_hold(ASK);
     (void)state;
     http_conn_reply(held, 404, TEXT, STR("X-A: 1\r\nX-B: 2\r\n"), STR("body"));
-    assert_got(&client, STR("HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nX-A: 1\r\n"
-                            "X-B: 2\r\n\r\nbody"));
+    assert_got(&client,
+               STR("HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 4\r\nX-A: 1\r\n"
+                   "X-B: 2\r\n\r\nbody"));
     client_close(&client);
 }
 
@@ -42,12 +43,14 @@ static void test_chunks(void **state)
     http_conn_send(held, CHUNKED_HEAD);
     held->reply_chunked = true;
     http_conn_send_body(held, pieces, 3);
-    http_conn_send_body(held, pieces, 0);     /* nothing is no chunk: an empty one would be the end */
+    http_conn_send_body(held, pieces, 0); /* nothing is no chunk: an empty one would be the end */
     http_conn_send_body(held, &pieces[1], 1);
     http_conn_flush(held);
     http_conn_send_body(held, pieces, 1);
     http_conn_finish(held);
-    assert_got(&client, STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n2\r\nab\r\n0\r\n\r\n"));
+    assert_got(
+        &client,
+        STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n2\r\nab\r\n0\r\n\r\n"));
     client_close(&client);
 }
 
@@ -267,7 +270,7 @@ static void test_early_reply_with_unread_body(void **state)
                 turn();
             }
             RUN_UNTIL(client_is_left(&client)); /* not every body is worth to be read */
-        } else { /* one that has come already does not cost the connection */
+        } else {                                /* one that has come already does not cost the connection */
             client_send(&client, STR("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"));
             client_send(&client, ASK);
             RUN_UNTIL(client_count(&client, "early") == 2);
@@ -313,7 +316,8 @@ static void test_time_limits(void **state)
         {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0},
     };
     (void)state;
-    service.limits.head_timeout = service.limits.body_timeout = service.limits.idle_timeout = 40 * USEC_PER_MSEC;
+    service.limits.head_timeout = service.limits.body_timeout = service.limits.idle_timeout =
+        40 * USEC_PER_MSEC;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct client client = client_open();
         bad_status = 0;

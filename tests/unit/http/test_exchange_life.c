@@ -11,7 +11,8 @@ static char *large_request(size_t *ret_size)
 {
     char *bytes = malloc(LARGE);
     assert_non_null(bytes);
-    int head = snprintf(bytes, LARGE, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", LARGE - 100);
+    int head =
+        snprintf(bytes, LARGE, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", LARGE - 100);
     for (size_t i = (size_t)head; i < LARGE; i++)
         bytes[i] = (char)('a' + i % 23);
     *ret_size = LARGE - 100 + (size_t)head;
@@ -164,7 +165,8 @@ static void test_idle_timeout(void **state)
     struct peer *peer = await_request(0, REQUEST);
     peer_send(peer, STR("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"));
     RUN_UNTIL(trial->heads == 1);
-    for (unsigned i = 1; i <= 3; i++) { /* each piece gives it new time: all of it takes longer than the limit */
+    for (unsigned i = 1; i <= 3;
+         i++) { /* each piece gives it new time: all of it takes longer than the limit */
         usec_t until = clock_monotonic() + 35 * USEC_PER_MSEC;
         RUN_UNTIL(clock_monotonic() >= until);
         assert_int_equal(trial->ends, 0);
@@ -185,7 +187,8 @@ static void test_connect_fails(void **state)
     assert_true(address_parse(STR("127.0.0.1"), 0, &address));
     assert_int_equal(listener_reserve(&address, &fd), ERR_OK);
     close(fd); /* nobody listens there now */
-    assert_int_equal(origin_init(&nobody, &loop, &limits, STR("127.0.0.1"), address_port(&address), NULL), ERR_OK);
+    assert_int_equal(origin_init(&nobody, &loop, &limits, STR("127.0.0.1"), address_port(&address), NULL),
+                     ERR_OK);
     exchange_start(&trial->exchange, &nobody, &trial_handler, false, &piece, 1);
     assert_int_equal(trial->ends, 0);
     RUN_UNTIL(trial->ends == 1);

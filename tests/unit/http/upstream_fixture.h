@@ -150,8 +150,10 @@ static int upstream_begin(void **state)
         return -1;
     uv_timer_init(&loop.uv, &kick);
     uv_timer_start(&kick, on_kick, 1, 1);
-    return origin_init(&origin, &loop, &limits, STR("127.0.0.1"), address_port(&server_address), NULL) == ERR_OK ? 0
-                                                                                                           : -1;
+    return origin_init(&origin, &loop, &limits, STR("127.0.0.1"), address_port(&server_address), NULL) ==
+                   ERR_OK
+               ? 0
+               : -1;
 }
 
 static int upstream_end(void **state)

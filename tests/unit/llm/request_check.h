@@ -63,7 +63,8 @@ static inline struct str apply_splices(const struct splices *splices, struct str
 }
 
 /* Undoes the changes byte by byte: what is left has to be the body itself. */
-static inline void check_only_splices_changed(const struct splices *splices, struct str body, struct str changed)
+static inline void check_only_splices_changed(const struct splices *splices, struct str body,
+                                              struct str changed)
 {
     size_t at = 0, from = 0;
     for (size_t i = 0; i < splices->count; i++) {
@@ -74,11 +75,13 @@ static inline void check_only_splices_changed(const struct splices *splices, str
         at += run + splice->insert.len;
         from = splice->at + splice->cut;
     }
-    check(str_eq(str_from_offset(changed, at), str_from_offset(body, from)), "bytes behind the splices differ");
+    check(str_eq(str_from_offset(changed, at), str_from_offset(body, from)),
+          "bytes behind the splices differ");
 }
 
 /* Both changes, as for a stream that is sent under another model name. */
-static inline void check_splices(struct json_reader *reader, const struct openai_request *req, struct str body)
+static inline void check_splices(struct json_reader *reader, const struct openai_request *req,
+                                 struct str body)
 {
     struct splices splices = {0};
     struct found found = {0};
@@ -88,11 +91,13 @@ static inline void check_splices(struct json_reader *reader, const struct openai
         openai_request_rename(req, RENAMED, &splices);
     struct str changed = apply_splices(&splices, body);
     check_only_splices_changed(&splices, body, changed);
-    check(json_walk(reader, changed, found_visit, &found) == ERR_OK && found.is_object, "changed body is not JSON");
+    check(json_walk(reader, changed, found_visit, &found) == ERR_OK && found.is_object,
+          "changed body is not JSON");
     if (req->is_stream) {
         check(found.options == 1 && found.includes == 1, "stream_options.include_usage stands not once");
         check(found.stream_usage, "include_usage is not true");
-        check(!req->wants_usage || splices.count == (req->model_size > 0), "changed though the client asked itself");
+        check(!req->wants_usage || splices.count == (req->model_size > 0),
+              "changed though the client asked itself");
     }
     if (req->model_size > 0)
         check(found.models == 1 && found.has_model, "the model is not renamed");

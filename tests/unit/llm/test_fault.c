@@ -120,9 +120,9 @@ static void test_of_http_status(void **state)
         int status;
         enum fault fault;
     } cases[] = {
-        {400, FAULT_BAD_HTTP},      {408, FAULT_SLOW_REQUEST}, {413, FAULT_TOO_LARGE},
-        {414, FAULT_URI_TOO_LONG},  {431, FAULT_HEAD_TOO_LARGE}, {501, FAULT_CODING},
-        {505, FAULT_HTTP_VERSION},  {418, FAULT_BAD_HTTP},
+        {400, FAULT_BAD_HTTP},     {408, FAULT_SLOW_REQUEST},   {413, FAULT_TOO_LARGE},
+        {414, FAULT_URI_TOO_LONG}, {431, FAULT_HEAD_TOO_LARGE}, {501, FAULT_CODING},
+        {505, FAULT_HTTP_VERSION}, {418, FAULT_BAD_HTTP},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)

@@ -48,7 +48,8 @@ static unsigned facts_of(const struct openai_event *event)
 static void assert_usage(const struct usage *actual, const struct usage *expected, const char *text)
 {
     if (actual->is_known != expected->is_known || actual->input_tokens != expected->input_tokens ||
-        actual->cached_tokens != expected->cached_tokens || actual->output_tokens != expected->output_tokens ||
+        actual->cached_tokens != expected->cached_tokens ||
+        actual->output_tokens != expected->output_tokens ||
         actual->reasoning_tokens != expected->reasoning_tokens)
         fail_msg("usage of %s is %d %lu %lu %lu %lu", text, actual->is_known, actual->input_tokens,
                  actual->cached_tokens, actual->output_tokens, actual->reasoning_tokens);
@@ -78,68 +79,105 @@ static const struct {
     {"event: [DONE]\ndata: x\n\n", 0, {0}},
     /* content */
     {CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n", 0, {0}},
-    {CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\" : null}],\"usage\" : null}\n\n", 0, {0}},
+    {CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\" : null}],\"usage\" : "
+           "null}\n\n",
+     0,
+     {0}},
     {CHUNK "\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", FINISH, {0}},
     {CHUNK "\"choices\":[{\"delta\":{},\"finish_reason\" :\t\"length\"}]}\r\n\r\n", FINISH, {0}},
     {CHUNK "\"choices\":[{\"finish_reason\":null},{\"finish_reason\":\"stop\"}]}\n\n", FINISH, {0}},
-    {CHUNK "\"choices\":[{\"text\":\"x\",\"finish_reason\":\"tool_calls\",\"logprobs\":null}]}\n\n", FINISH, {0}},
+    {CHUNK "\"choices\":[{\"text\":\"x\",\"finish_reason\":\"tool_calls\",\"logprobs\":null}]}\n\n",
+     FINISH,
+     {0}},
     /* content that speaks of the words */
     {CHUNK "\"choices\":[{\"delta\":{\"content\":\"finish_reason\"},\"finish_reason\":null}]}\n\n", 0, {0}},
-    {CHUNK "\"choices\":[{\"delta\":{\"content\": \"finish_reason\" } , \"finish_reason\": null}]}\n\n", 0, {0}},
-    {CHUNK "\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\": \\\"stop\\\"\"},\"finish_reason\":null}]}\n\n", 0, {0}},
-    {CHUNK "\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{\\\"prompt_tokens\\\":1}\"},\"finish_reason\":null}]}\n\n", 0,
+    {CHUNK "\"choices\":[{\"delta\":{\"content\": \"finish_reason\" } , \"finish_reason\": null}]}\n\n",
+     0,
+     {0}},
+    {CHUNK "\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\": "
+           "\\\"stop\\\"\"},\"finish_reason\":null}]}\n\n",
+     0,
+     {0}},
+    {CHUNK "\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{\\\"prompt_tokens\\\":1}\"},\"finish_"
+           "reason\":null}]}\n\n",
+     0,
      {0}},
     {CHUNK "\"choices\":[{\"delta\":{\"content\": \"usage\" , \"role\":\"a\"}}]}\n\n", 0, {0}},
     {CHUNK "\"choices\":[{\"delta\":{\"content\":\"error\"}}]}\n\n", 0, {0}},
     {CHUNK "\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\": {}\"}}]}\n\n", 0, {0}},
     {CHUNK "\"choices\":[{\"delta\":{\"content\": \"error\" }}]}\n\n", 0, {0}},
-    {CHUNK "\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"finish_reason\\\": "
-           "\\\"x\\\", \\\"usage\\\": {\\\"prompt_tokens\\\": 9}, \\\"error\\\": 1}\"}}]},\"finish_reason\":null}]}\n\n",
-     0, {0}},
+    {CHUNK "\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"finish_"
+           "reason\\\": "
+           "\\\"x\\\", \\\"usage\\\": {\\\"prompt_tokens\\\": 9}, \\\"error\\\": "
+           "1}\"}}]},\"finish_reason\":null}]}\n\n",
+     0,
+     {0}},
     /* members of these names that are not at their place */
-    {CHUNK "\"choices\":[{\"delta\":{},\"error\":{\"code\":1},\"usage\":{\"prompt_tokens\":5}}]}\n\n", 0, {0}},
+    {CHUNK "\"choices\":[{\"delta\":{},\"error\":{\"code\":1},\"usage\":{\"prompt_tokens\":5}}]}\n\n",
+     0,
+     {0}},
     {"data: {\"choices\":[],\"x\":{\"usage\":{\"prompt_tokens\":5},\"error\":1}}\n\n", 0, {0}},
-    {"data: {\"id\":\"c\",\"choices\":[{\"delta\":{}}],\"x_groq\":{\"id\":\"r\",\"usage\":{\"queue_time\":0.1,"
+    {"data: "
+     "{\"id\":\"c\",\"choices\":[{\"delta\":{}}],\"x_groq\":{\"id\":\"r\",\"usage\":{\"queue_time\":0.1,"
      "\"prompt_tokens\":8}}}\n\n",
-     0, {0}},
+     0,
+     {0}},
     /* usage: vLLM */
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"total_tokens\":31,\"completion_tokens\":20,"
            "\"prompt_tokens_details\":null}}\n\n",
-     USAGE_ONLY, {true, 11, 0, 20, 0}},
+     USAGE_ONLY,
+     {true, 11, 0, 20, 0}},
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":20,"
            "\"prompt_tokens_details\":{\"cached_tokens\":8}}}\n\n",
-     USAGE_ONLY, {true, 11, 8, 20, 0}},
+     USAGE_ONLY,
+     {true, 11, 8, 20, 0}},
     /* with every chunk (continuous_usage_stats) */
-    {CHUNK "\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n", 0,
+    {CHUNK "\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_"
+           "tokens\":1}}\n\n",
+     0,
      {true, 3, 0, 1, 0}},
     /* OpenAI */
-    {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
-           "\"prompt_tokens_details\":{\"cached_tokens\":64,\"audio_tokens\":1},\"completion_tokens_details\":"
-           "{\"reasoning_tokens\":30,\"audio_tokens\":2,\"accepted_prediction_tokens\":3}}}\n\n",
-     USAGE_ONLY, {true, 100, 64, 50, 30}},
+    {CHUNK
+     "\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":64,\"audio_tokens\":1},\"completion_tokens_details\":"
+     "{\"reasoning_tokens\":30,\"audio_tokens\":2,\"accepted_prediction_tokens\":3}}}\n\n",
+     USAGE_ONLY,
+     {true, 100, 64, 50, 30}},
     {CHUNK "\"usage\":{\"completion_tokens_details\":{\"reasoning_tokens\":30},\"prompt_tokens_details\":"
            "{\"cached_tokens\":64},\"completion_tokens\":50,\"prompt_tokens\":100},\"choices\":[]}\n\n",
-     USAGE_ONLY, {true, 100, 64, 50, 30}},
-    {"data: {\"usage\":{\"input_tokens\":7,\"input_tokens_details\":{\"cached_tokens\":2},\"output_tokens\":5,"
+     USAGE_ONLY,
+     {true, 100, 64, 50, 30}},
+    {"data: "
+     "{\"usage\":{\"input_tokens\":7,\"input_tokens_details\":{\"cached_tokens\":2},\"output_tokens\":5,"
      "\"output_tokens_details\":{\"reasoning_tokens\":4}}}\n\n",
-     USAGE_ONLY, {true, 7, 2, 5, 4}},
+     USAGE_ONLY,
+     {true, 7, 2, 5, 4}},
     /* a details object of the wrong side does not count */
-    {"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"completion_tokens_details\":"
+    {"data: "
+     "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"completion_tokens_details\":"
      "{\"cached_tokens\":9},\"prompt_tokens_details\":{\"reasoning_tokens\":9}}}\n\n",
-     USAGE_ONLY, {true, 1, 0, 2, 0}},
+     USAGE_ONLY,
+     {true, 1, 0, 2, 0}},
     /* in the chunk with the finish reason */
-    {CHUNK "\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":"
+    {CHUNK "\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,"
+           "\"completion_tokens\":"
            "2}}\n\n",
-     FINISH, {true, 1, 0, 2, 0}},
-    {CHUNK "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2},\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-     FINISH, {true, 1, 0, 2, 0}},
+     FINISH,
+     {true, 1, 0, 2, 0}},
+    {CHUNK "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2},\"choices\":[{\"delta\":{},\"finish_"
+           "reason\":\"stop\"}]}\n\n",
+     FINISH,
+     {true, 1, 0, 2, 0}},
     /* usage that is none */
     {CHUNK "\"choices\":[],\"usage\":null}\n\n", 0, {0}},
     {CHUNK "\"choices\":[],\"usage\":7}\n\n", 0, {0}},
     {CHUNK "\"choices\":[],\"usage\":{}}\n\n", USAGE_ONLY, {0}},
-    {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":null,\"completion_tokens\":\"3\"}}\n\n", USAGE_ONLY, {0}},
+    {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":null,\"completion_tokens\":\"3\"}}\n\n",
+     USAGE_ONLY,
+     {0}},
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":1.5}}\n\n", USAGE_ONLY, {0}},
-    {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":1}}\n\n", USAGE_ONLY,
+    {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":1}}\n\n",
+     USAGE_ONLY,
      {true, 0, 0, 1, 0}},
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":1}\n\n", 0, {0}}, /* cut off: not JSON */
     /* errors */

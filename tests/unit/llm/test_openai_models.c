@@ -38,10 +38,12 @@ static struct str padded(struct str text)
 static void test_read(void **state)
 {
     static const char *const rows[][2] = {
-        {"{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\"},{\"id\":\"b/c:d\"}]}", "a|b/c:d|"},
+        {"{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\"},{\"id\":\"b/c:d\"}]}",
+         "a|b/c:d|"},
         {"{\"data\":[]}", ""},
         {"{\"data\":[{\"object\":\"model\",\"id\":\"caf\\u00e9\"}]}", "caf\xc3\xa9|"},
-        {"{\"data\":[{\"id\":1},{\"id\":null},{\"id\":\"\"},{},7,\"x\",[{\"id\":\"no\"}],{\"id\":\"y\"}]}", "y|"},
+        {"{\"data\":[{\"id\":1},{\"id\":null},{\"id\":\"\"},{},7,\"x\",[{\"id\":\"no\"}],{\"id\":\"y\"}]}",
+         "y|"},
         {"{\"data\":[{\"id\":\"a\",\"name\":\"no\",\"inner\":{\"id\":\"no\"},\"list\":[\"id\"]}]}", "a|"},
         {"{\"models\":[{\"name\":\"llama3:8b\",\"id\":\"no\"},{\"name\":\"q\"}]}", "llama3:8b|q|"},
         {"{\"object\":\"list\",\"models\":[{\"name\":\"q\"}],\"data\":[{\"id\":\"q\"}]}", "q|"},
@@ -115,7 +117,9 @@ static void test_write_then_read(void **state)
     json_array_end(&w);
     json_object_end(&w);
     assert_true(buf_ok(&body) && buf_reserve(&body, JSON_PADDING));
-    assert_true(str_find(buf_str(&body), STR("{\"id\":\"plain\",\"object\":\"model\",\"created\":0,\"owned_by\":\"a\"}")) > 0);
+    assert_true(str_find(buf_str(&body),
+                         STR("{\"id\":\"plain\",\"object\":\"model\",\"created\":0,\"owned_by\":\"a\"}")) >
+                0);
     assert_int_equal(openai_models_read(reader, buf_str(&body), &arena, &names, &count), ERR_OK);
     assert_int_equal(count, 2);
     assert_true(str_eq(names[0], STR("plain")));

@@ -71,9 +71,12 @@ static void test_facts(void **state)
         {"{\"Model\":\"no\",\"model\":\"m\"}", "m", "", false, false},
         {"{\"x\":{\"model\":\"inner\",\"stream\":true},\"model\":\"m\"}", "m", "", false, false},
         {"{\"metadata\":[{\"user\":\"inner\"}],\"model\":\"m\",\"user\":\"u\"}", "m", "u", false, false},
-        {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "m", "", true, true},
-        {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":false}}", "m", "", true, false},
-        {"{\"stream_options\":{\"inc\\u006cude_usage\":true},\"model\":\"m\",\"stream\":true}", "m", "", true, true},
+        {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "m", "", true,
+         true},
+        {"{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":false}}", "m", "", true,
+         false},
+        {"{\"stream_options\":{\"inc\\u006cude_usage\":true},\"model\":\"m\",\"stream\":true}", "m", "", true,
+         true},
         {"{\"stream_options\":null,\"model\":\"m\",\"stream\":true}", "m", "", true, false},
         {"{\"x\":{\"include_usage\":true},\"model\":\"m\",\"stream\":true}", "m", "", true, false},
     };
@@ -135,7 +138,8 @@ static void test_faults(void **state)
         {"{\"stream_options\":null,\"stream_options\":{}}", FAULT_BAD_FIELD, "stream_options"},
         {"{\"stream_options\":{\"include_usage\":1}}", FAULT_BAD_FIELD, "stream_options.include_usage"},
         {"{\"stream_options\":{\"include_usage\":null}}", FAULT_BAD_FIELD, "stream_options.include_usage"},
-        {"{\"stream_options\":{\"include_usage\":\"true\"}}", FAULT_BAD_FIELD, "stream_options.include_usage"},
+        {"{\"stream_options\":{\"include_usage\":\"true\"}}", FAULT_BAD_FIELD,
+         "stream_options.include_usage"},
         {"{\"stream_options\":{\"include_usage\":{}}}", FAULT_BAD_FIELD, "stream_options.include_usage"},
         {"{\"stream_options\":{\"include_usage\":true,\"include_usage\":false}}", FAULT_BAD_FIELD,
          "stream_options.include_usage"},
@@ -163,8 +167,10 @@ static void test_ask_usage(void **state)
         {"{\"stream\":true}", "{\"stream_options\":{\"include_usage\":true},\"stream\":true}"},
         {" {\"stream\":true}", " {\"stream_options\":{\"include_usage\":true},\"stream\":true}"},
         {"{ \"stream\": true }", "{\"stream_options\":{\"include_usage\":true}, \"stream\": true }"},
-        {"{\"stream\":true,\"stream_options\":null}", "{\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
-        {"{\"stream\":true,\"stream_options\":{}}", "{\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
+        {"{\"stream\":true,\"stream_options\":null}",
+         "{\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
+        {"{\"stream\":true,\"stream_options\":{}}",
+         "{\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
         {"{\"stream_options\": { \n} ,\"stream\":true}",
          "{\"stream_options\": {\"include_usage\":true \n} ,\"stream\":true}"},
         {"{\"stream\":true,\"stream_options\":{\"x\":1}}",
@@ -198,16 +204,18 @@ static void test_rename_keeps_all_else(void **state)
 {
     struct openai_request req;
     struct splices splices = {0};
-    struct str param, body = padded("{\"a\" : 1,\"model\" : \"o\\u006cd\" , \"stream\":true,\"b\":[\"old\"]}");
+    struct str param,
+        body = padded("{\"a\" : 1,\"model\" : \"o\\u006cd\" , \"stream\":true,\"b\":[\"old\"]}");
     (void)state;
     assert_int_equal(openai_request_read(reader, body, false, &arena, &req, &param), FAULT_NONE);
     openai_request_rename(&req, STR("\"new\""), &splices);
     openai_request_ask_usage(&req, &splices);
     struct str changed = apply_splices(&splices, body);
-    assert_text(changed,
-                "{\"stream_options\":{\"include_usage\":true},\"a\" : 1,\"model\" : \"new\" , \"stream\":true,"
-                "\"b\":[\"old\"]}",
-                "change", body.ptr);
+    assert_text(
+        changed,
+        "{\"stream_options\":{\"include_usage\":true},\"a\" : 1,\"model\" : \"new\" , \"stream\":true,"
+        "\"b\":[\"old\"]}",
+        "change", body.ptr);
     unpad(changed);
     unpad(body);
 }
@@ -227,22 +235,29 @@ static void test_last_text(void **state)
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"assistant\",\"content\":\"no\"},"
          "{\"role\":\"user\",\"content\":\"two\"}]}",
          "two"},
-        {"{\"messages\":[{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"tool\",\"content\":\"no\"}]}", "one"},
-        {"{\"messages\":[{\"role\":\"system\",\"content\":\"no\"},{\"role\":\"assistant\",\"content\":null}]}", ""},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"tool\",\"content\":\"no\"}]}",
+         "one"},
+        {"{\"messages\":[{\"role\":\"system\",\"content\":\"no\"},{\"role\":\"assistant\",\"content\":null}]"
+         "}",
+         ""},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
-         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"u\",\"text\":\"no\"}},{\"type\":\"text\",\"text\":\"b\"}]}]}",
+         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"u\",\"text\":\"no\"}},{\"type\":\"text\",\"text\":"
+         "\"b\"}]}]}",
          "b"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
-         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"u\"}}]},{\"role\":\"tool\",\"content\":[{\"text\":\"no\"}]}]}",
+         "{\"type\":\"image_url\",\"image_url\":{\"url\":\"u\"}}]},{\"role\":\"tool\",\"content\":[{\"text\":"
+         "\"no\"}]}]}",
          "a"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"assistant\",\"content\":\"no\","
          "\"tool_calls\":[{\"role\":\"user\",\"function\":{\"arguments\":\"{}\",\"content\":\"no\"}}]}]}",
          "one"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}", ""},
-        {"{\"messages\":[1,\"x\",null,[{\"role\":\"user\",\"content\":\"no\"}],{\"role\":\"user\",\"content\":\"y\"}]}",
+        {"{\"messages\":[1,\"x\",null,[{\"role\":\"user\",\"content\":\"no\"}],{\"role\":\"user\","
+         "\"content\":\"y\"}]}",
          "y"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":7}]}", ""},
-        {"{\"x\":[{\"role\":\"user\",\"content\":\"no\"}],\"messages\":[{\"role\":\"user\",\"content\":\"y\"}],"
+        {"{\"x\":[{\"role\":\"user\",\"content\":\"no\"}],\"messages\":[{\"role\":\"user\",\"content\":\"y\"}"
+         "],"
          "\"z\":[{\"role\":\"user\",\"content\":\"no\"}]}",
          "y"},
         {"{\"prompt\":\"once\"}", "once"},

@@ -100,7 +100,8 @@ static void test_random_against_naive(void **state)
             continue;
         struct text expected = {.len = body.len};
         memcpy(expected.bytes, bytes, body.len);
-        naive_change(&expected, at2, cut2, insert2); /* the later place first: the earlier one does not move */
+        naive_change(&expected, at2, cut2,
+                     insert2); /* the later place first: the earlier one does not move */
         naive_change(&expected, at1, cut1, insert1);
 
         struct splices splices = {0};

@@ -56,15 +56,19 @@ static void test_full(void **state)
     (void)state;
     buf_init(&out, 4096);
     access_log_json(&out, &record);
-    assert_text(&out, STR("{\"time\":\"2026-01-31T23:59:59.123Z\",\"id\":\"id-1\",\"client\":\"10.1.2.3:5555\",\"method\":"
-                          "\"POST\",\"path\":\"/v1/chat/completions\",\"api\":\"chat\",\"model\":\"m\",\"user\":\"u\","
-                          "\"hostgroup\":\"3\",\"server\":\"gpu1\",\"status\":200,\"stream\":true,\"attempts\":2,"
-                          "\"bytes_in\":10,\"bytes_out\":20,\"queue_us\":1999,\"connect_us\":30,\"first_byte_us\":4000,"
-                          "\"overhead_us\":50,\"total_us\":61000,\"input_tokens\":7,\"output_tokens\":5,"
-                          "\"cached_tokens\":6,\"reasoning_tokens\":4,\"error\":\"queue_full\"}\n"));
+    assert_text(
+        &out,
+        STR("{\"time\":\"2026-01-31T23:59:59.123Z\",\"id\":\"id-1\",\"client\":\"10.1.2.3:5555\",\"method\":"
+            "\"POST\",\"path\":\"/v1/chat/completions\",\"api\":\"chat\",\"model\":\"m\",\"user\":\"u\","
+            "\"hostgroup\":\"3\",\"server\":\"gpu1\",\"status\":200,\"stream\":true,\"attempts\":2,"
+            "\"bytes_in\":10,\"bytes_out\":20,\"queue_us\":1999,\"connect_us\":30,\"first_byte_us\":4000,"
+            "\"overhead_us\":50,\"total_us\":61000,\"input_tokens\":7,\"output_tokens\":5,"
+            "\"cached_tokens\":6,\"reasoning_tokens\":4,\"error\":\"queue_full\"}\n"));
     access_log_text(&out, &record);
-    assert_text(&out, STR("2026-01-31T23:59:59.123Z 10.1.2.3:5555 id-1 POST /v1/chat/completions m gpu1 200 total=61ms "
-                          "queue=1ms ttfb=4ms attempts=2 tokens=7/5 queue_full\n"));
+    assert_text(
+        &out,
+        STR("2026-01-31T23:59:59.123Z 10.1.2.3:5555 id-1 POST /v1/chat/completions m gpu1 200 total=61ms "
+            "queue=1ms ttfb=4ms attempts=2 tokens=7/5 queue_full\n"));
 }
 
 static void test_empty(void **state)
@@ -75,11 +79,15 @@ static void test_empty(void **state)
     struct access_record record = {.client = &client, .status = 499};
     buf_init(&out, 4096);
     access_log_json(&out, &record);
-    assert_text(&out, STR("{\"time\":\"1970-01-01T00:00:00.000Z\",\"client\":\"[::1]:1\",\"status\":499,\"stream\":false,"
-                          "\"attempts\":0,\"bytes_in\":0,\"bytes_out\":0,\"queue_us\":0,\"connect_us\":0,"
-                          "\"first_byte_us\":0,\"overhead_us\":0,\"total_us\":0}\n"));
+    assert_text(
+        &out,
+        STR("{\"time\":\"1970-01-01T00:00:00.000Z\",\"client\":\"[::1]:1\",\"status\":499,\"stream\":false,"
+            "\"attempts\":0,\"bytes_in\":0,\"bytes_out\":0,\"queue_us\":0,\"connect_us\":0,"
+            "\"first_byte_us\":0,\"overhead_us\":0,\"total_us\":0}\n"));
     access_log_text(&out, &record);
-    assert_text(&out, STR("1970-01-01T00:00:00.000Z [::1]:1 - - - - - 499 total=0ms queue=0ms ttfb=0ms attempts=0\n"));
+    assert_text(
+        &out,
+        STR("1970-01-01T00:00:00.000Z [::1]:1 - - - - - 499 total=0ms queue=0ms ttfb=0ms attempts=0\n"));
 }
 
 static enum json_visit visit(void *context, const struct json_item *item)
@@ -111,13 +119,15 @@ static void test_nasty_values(void **state)
     rng_init(&rng, 7);
     for (unsigned round = 0; round < 5000; round++) {
         struct access_record record = full_record();
-        struct str *const texts[] = {&record.id,   &record.method, &record.path,      &record.api,  &record.model,
-                                     &record.user, &record.server, &record.hostgroup, &record.error};
+        struct str *const texts[] = {&record.id,     &record.method,    &record.path,
+                                     &record.api,    &record.model,     &record.user,
+                                     &record.server, &record.hostgroup, &record.error};
         char values[ARRAY_LEN(texts)][40];
         for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
             size_t len = rng_below(&rng, sizeof(values[i])) + 1;
             for (size_t at = 0; at < len; at++)
-                values[i][at] = rng_below(&rng, 2) ? nasty[rng_below(&rng, sizeof(nasty) - 1)] : (char)rng_next(&rng);
+                values[i][at] =
+                    rng_below(&rng, 2) ? nasty[rng_below(&rng, sizeof(nasty) - 1)] : (char)rng_next(&rng);
             *texts[i] = (struct str){values[i], len};
         }
         struct buf out;

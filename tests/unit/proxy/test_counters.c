@@ -50,8 +50,8 @@ static void test_code_classes(void **state)
         int status;
         const char *text;
     } rows[] = {
-        {200, "2xx"}, {204, "2xx"}, {299, "2xx"}, {300, "3xx"}, {304, "3xx"}, {400, "4xx"}, {429, "4xx"},
-        {498, "4xx"}, {499, "499"}, {500, "5xx"}, {503, "5xx"}, {599, "5xx"},
+        {200, "2xx"}, {204, "2xx"}, {299, "2xx"}, {300, "3xx"}, {304, "3xx"}, {400, "4xx"},
+        {429, "4xx"}, {498, "4xx"}, {499, "499"}, {500, "5xx"}, {503, "5xx"}, {599, "5xx"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-static const struct http_limits limits = {.line_bytes = 8192, .head_bytes = 65536, .field_count = HTTP_FIELDS_MAX};
+static const struct http_limits limits = {
+    .line_bytes = 8192, .head_bytes = 65536, .field_count = HTTP_FIELDS_MAX};
 
 static struct http_head parsed_request(struct str bytes)
 {
@@ -67,12 +68,14 @@ static size_t count_fields(const struct http_head *head, struct str name)
 static void test_request_to_the_server(void **state)
 {
     struct http_head client = parsed_request(
-        STR("POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: gateway\r\nUser-Agent: ua\r\nAccept: text/event-stream\r\n"
+        STR("POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: gateway\r\nUser-Agent: ua\r\nAccept: "
+            "text/event-stream\r\n"
             "Content-Type: application/json\r\nContent-Length: 5\r\nAuthorization: Bearer client-secret\r\n"
             "Accept-Encoding: gzip\r\nX-Request-Id: theirs\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n"
             "traceparent: 00-a-b-01\r\n\r\n"));
-    struct server_config server = {.endpoint = {.authority = STR("api.example:8443"), .base_path = STR("/openai/v1")},
-                                   .api_key = STR("server-secret")};
+    struct server_config server = {
+        .endpoint = {.authority = STR("api.example:8443"), .base_path = STR("/openai/v1")},
+        .api_key = STR("server-secret")};
     struct upstream_head head = {
         .client = &client, .server = &server, .request_id = STR("id-1"), .has_body = true, .body_size = 77};
     struct str text = upstream_text(&head);
@@ -103,7 +106,8 @@ static void test_base_paths(void **state)
         char bytes[200];
         int len = snprintf(bytes, sizeof(bytes), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i].target);
         struct http_head client = parsed_request((struct str){bytes, (size_t)len});
-        struct server_config server = {.endpoint = {.authority = STR("a"), .base_path = str_from(cases[i].base_path)}};
+        struct server_config server = {
+            .endpoint = {.authority = STR("a"), .base_path = str_from(cases[i].base_path)}};
         struct upstream_head head = {.client = &client, .server = &server, .request_id = STR("i")};
         struct str text = upstream_text(&head);
         struct http_head written = parsed_request(text);
@@ -116,17 +120,17 @@ static void test_base_paths(void **state)
 
 /* Fields that must not pass, in any spelling; the others must. */
 static const char *const client_secrets[] = {
-    "Authorization", "X-Api-Key", "Api-Key",    "X-Goog-Api-Key",    "Cookie",  "Proxy-Authorization", "Connection",
-    "Keep-Alive",    "TE",        "Trailer",    "Upgrade",           "Expect",  "Accept-Encoding",     "X-User",
-    "X-Request-Id",  "X-Listed",  "Proxy-Thing", "Proxy-Connection",
+    "Authorization",   "X-Api-Key",  "Api-Key",      "X-Goog-Api-Key", "Cookie",      "Proxy-Authorization",
+    "Connection",      "Keep-Alive", "TE",           "Trailer",        "Upgrade",     "Expect",
+    "Accept-Encoding", "X-User",     "X-Request-Id", "X-Listed",       "Proxy-Thing", "Proxy-Connection",
 };
 static const char *const server_secrets[] = {
-    "Set-Cookie", "Server-Timing", "X-Retry-Count", "Alt-Svc",     "X-Fairlead-Server", "X-Fairlead-Queue-Ms",
-    "Connection", "Keep-Alive",    "Trailer",       "Upgrade",     "X-Request-Id",      "Proxy-Authenticate",
-    "X-Listed",   "TE",
+    "Set-Cookie",          "Server-Timing",      "X-Retry-Count", "Alt-Svc", "X-Fairlead-Server",
+    "X-Fairlead-Queue-Ms", "Connection",         "Keep-Alive",    "Trailer", "Upgrade",
+    "X-Request-Id",        "Proxy-Authenticate", "X-Listed",      "TE",
 };
-static const char *const harmless[] = {"Accept", "X-Thing", "OpenAI-Organization", "Content-Type", "X-Authorization",
-                                       "Keys"};
+static const char *const harmless[] = {"Accept",       "X-Thing",         "OpenAI-Organization",
+                                       "Content-Type", "X-Authorization", "Keys"};
 
 static struct str spelled(struct rng *rng, const char *name, char *out)
 {
@@ -137,14 +141,17 @@ static struct str spelled(struct rng *rng, const char *name, char *out)
 }
 
 /* A head of random fields: `head` has room for their text. Every value says whether it may pass. */
-static void add_random_fields(struct rng *rng, struct buf *head, const char *const *secrets, size_t secret_count)
+static void add_random_fields(struct rng *rng, struct buf *head, const char *const *secrets,
+                              size_t secret_count)
 {
     size_t count = rng_below(rng, 40);
     for (size_t i = 0; i < count; i++) {
         char name[64];
         bool is_secret = rng_below(rng, 2);
-        const char *from = is_secret ? secrets[rng_below(rng, secret_count)] : harmless[rng_below(rng, ARRAY_LEN(harmless))];
-        if (is_secret && (strcmp(from, "Expect") == 0 || strcmp(from, "Connection") == 0 || strcmp(from, "Upgrade") == 0))
+        const char *from =
+            is_secret ? secrets[rng_below(rng, secret_count)] : harmless[rng_below(rng, ARRAY_LEN(harmless))];
+        if (is_secret &&
+            (strcmp(from, "Expect") == 0 || strcmp(from, "Connection") == 0 || strcmp(from, "Upgrade") == 0))
             continue; /* the parser gives these a meaning of its own */
         buf_add(head, spelled(rng, from, name));
         buf_printf(head, ": %s%0*d\r\n", is_secret ? "SECRET" : "passes", (int)rng_below(rng, 200) + 1, 0);
@@ -175,11 +182,14 @@ static void test_random_requests(void **state)
         struct http_head client = parsed_request(buf_str(&bytes));
         memset(authority, 'a', sizeof(authority));
         memset(path, '/', sizeof(path));
-        struct server_config server = {
-            .endpoint = {.authority = {authority, rng_below(&rng, 256) + 1}, .base_path = {path, rng_below(&rng, 256)}},
-            .api_key = {authority, rng_below(&rng, 256)}};
-        struct upstream_head head = {.client = &client, .server = &server, .request_id = {authority, rng_below(&rng, 129)},
-                                     .has_body = rng_below(&rng, 2), .body_size = rng_next(&rng)};
+        struct server_config server = {.endpoint = {.authority = {authority, rng_below(&rng, 256) + 1},
+                                                    .base_path = {path, rng_below(&rng, 256)}},
+                                       .api_key = {authority, rng_below(&rng, 256)}};
+        struct upstream_head head = {.client = &client,
+                                     .server = &server,
+                                     .request_id = {authority, rng_below(&rng, 129)},
+                                     .has_body = rng_below(&rng, 2),
+                                     .body_size = rng_next(&rng)};
         struct str text = upstream_text(&head);
         struct http_head written = parsed_request(text);
         assert_int_equal(str_find(text, STR("SECRET")), -1);
@@ -211,10 +221,16 @@ static void test_random_answers(void **state)
         buf_add(&bytes, STR("\r\n"));
         struct http_head upstream = parsed_response(buf_str(&bytes));
         struct answer_head head = {
-            .upstream = &upstream, .request_id = {filler, rng_below(&rng, 129)}, .server_name = {filler, rng_below(&rng, 200)},
+            .upstream = &upstream,
+            .request_id = {filler, rng_below(&rng, 129)},
+            .server_name = {filler, rng_below(&rng, 200)},
             .timing = {rng_next(&rng), rng_next(&rng), rng_next(&rng), rng_next(&rng), rng_next(&rng)},
-            .retries = (unsigned)rng_next(&rng), .is_stream = rng_below(&rng, 2), .is_chunked = rng_below(&rng, 2),
-            .has_length = true, .length = rng_next(&rng), .keep_alive = rng_below(&rng, 2)};
+            .retries = (unsigned)rng_next(&rng),
+            .is_stream = rng_below(&rng, 2),
+            .is_chunked = rng_below(&rng, 2),
+            .has_length = true,
+            .length = rng_next(&rng),
+            .keep_alive = rng_below(&rng, 2)};
         struct str text = answer_text(&head);
         struct http_head written = parsed_response(text);
         assert_int_equal(written.status, upstream.status);
@@ -247,7 +263,8 @@ static void test_answer_to_the_client(void **state)
     (void)state;
     struct str expected =
         STR("HTTP/1.1 200 OK\r\nDate: d\r\nContent-Type: text/event-stream\r\nx-ratelimit-remaining: 9\r\n"
-            "Transfer-Encoding: chunked\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\nX-Request-ID: id-1\r\n"
+            "Transfer-Encoding: chunked\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\nX-Request-ID: "
+            "id-1\r\n"
             "X-Fairlead-Server: gpu1\r\nX-Fairlead-Queue-Ms: 1\r\nX-Retry-Count: 2\r\n"
             "Server-Timing: parse;dur=0.001, queue;dur=1.002, connect;dur=20.030, ttfb;dur=3000.004, "
             "overhead;dur=0.012\r\nConnection: close\r\n\r\n");
@@ -258,8 +275,8 @@ static void test_answer_to_the_client(void **state)
 
 static void test_server_knows_better_about_caching(void **state)
 {
-    struct http_head upstream = parsed_response(
-        STR("HTTP/1.1 200 OK\r\ncache-control: no-store\r\nX-ACCEL-Buffering: yes\r\nContent-Length: 0\r\n\r\n"));
+    struct http_head upstream = parsed_response(STR(
+        "HTTP/1.1 200 OK\r\ncache-control: no-store\r\nX-ACCEL-Buffering: yes\r\nContent-Length: 0\r\n\r\n"));
     struct answer_head head = {.upstream = &upstream, .is_stream = true, .keep_alive = true};
     struct str text = answer_text(&head);
     struct http_head written = parsed_response(text);

@@ -29,8 +29,8 @@ static void *failing_realloc(void *memory, size_t size)
     return allocation_fails() ? NULL : realloc(memory, size);
 }
 
-#define malloc  failing_malloc
-#define calloc  failing_calloc
+#define malloc failing_malloc
+#define calloc failing_calloc
 #define realloc failing_realloc
 #ifndef ARENA_EMULATE
 #define ARENA_EMULATE /* an allocation for each taking */

@@ -19,7 +19,7 @@ static enum http_parse parse_request(struct str in, size_t scanned, struct http_
     return result;
 }
 
-#define GET  "GET / HTTP/1.1\r\nHost: a\r\n"
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n"
 #define POST "POST / HTTP/1.1\r\nHost: a\r\n"
 
 static const struct {
