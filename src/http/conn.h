@@ -62,6 +62,23 @@ struct http_gather {
     char small[GATHER_SMALL]; /* chunk sizes */
 };
 
+/* Small pieces of many streams, written at the end of the turn: reading first and writing then wakes each client once
+ * a turn, where writing in between would wake it for every piece. */
+#define OUTBOX_ITEMS 64 /* bounds how long the first of them waits */
+#define OUTBOX_BYTES ((size_t)64 << 10)
+#define OUTBOX_ITEM_MAX ((size_t)2 << 10) /* what is larger is worth a system call of its own */
+
+struct http_outbox {
+    struct task task;
+    unsigned count;
+    size_t used;
+    struct {
+        struct http_conn *conn; /* NULL: written early, or gone */
+        struct str bytes;
+    } items[OUTBOX_ITEMS];
+    char bytes[OUTBOX_BYTES];
+};
+
 /* All connections of one handler on one loop. */
 struct http_service {
     struct loop *loop;
@@ -73,8 +90,9 @@ struct http_service {
     size_t conn_count;
     bool is_draining; /* answers say "Connection: close"; idle connections are closed */
     struct http_gather gather;
-    void (*on_empty)(
-        struct http_service *service); /* draining, and the last connection has gone; may be NULL */
+    struct http_outbox outbox;
+    /* Draining, and the last connection has gone; may be NULL. */
+    void (*on_empty)(struct http_service *service);
 };
 
 struct http_conn {
@@ -82,8 +100,7 @@ struct http_conn {
     struct http_service *service;
     struct list node;
     struct wheel_timer timer;
-    struct task
-        after; /* what must not happen inside a callback: next pipelined request, hang-up after a failed write */
+    struct task after; /* what must not happen in a callback: next pipelined request, hang-up after a failed write */
     struct address peer;
     enum conn_state state;
     bool is_handling; /* a handler callback or the parser is on the stack */
@@ -95,6 +112,7 @@ struct http_conn {
     bool is_broken;  /* a write failed: the client is gone, the handler is told at the end of the turn */
     bool expects_continue;
     uint8_t body_framing; /* enum http_framing of the request */
+    uint8_t outbox_place; /* 1 + index there; 0: nothing in it */
     struct chunked chunked;
     uint64_t body_left; /* HTTP_BODY_LENGTH */
     struct body body;
@@ -129,6 +147,9 @@ void http_conn_send_body(struct http_conn *conn, const struct str *pieces, size_
 
 /* Writes what was added. Output that the socket does not take is copied, and on_drained will be called. */
 void http_conn_flush(struct http_conn *conn);
+
+/* The same, at the end of this turn of the loop at the latest; the pieces may go at once. */
+void http_conn_flush_soon(struct http_conn *conn);
 
 /* The answer is complete: last chunk if chunked, flush, next request or close. conn->request is cleared. */
 void http_conn_finish(struct http_conn *conn);
