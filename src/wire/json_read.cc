@@ -173,10 +173,11 @@ static const char *next_token(const struct walk *walk)
 static enum pass visit(const struct walk *walk, const struct json_item *item, bool *ret_enters)
 {
     enum json_visit wish = walk->visitor(walk->context, item);
-    *ret_enters = wish == JSON_ENTER && (item->type == JSON_OBJECT || item->type == JSON_ARRAY);
+    bool is_container = item->type == JSON_OBJECT || item->type == JSON_ARRAY;
+    *ret_enters = wish == JSON_ENTER && is_container;
     if (wish == JSON_STOP)
         return PASS_STOP;
-    return *ret_enters && item->depth >= JSON_DEPTH_MAX ? PASS_TOO_DEEP : PASS_ON;
+    return is_container && item->depth >= JSON_DEPTH_MAX ? PASS_TOO_DEEP : PASS_ON;
 }
 
 /* The second visit of a container, which has just been read to its end. */
@@ -254,6 +255,11 @@ static enum pass walk_array(const struct walk *walk, ondemand::array array, unsi
     return PASS_ON;
 }
 
+static enum json_visit visit_nothing(void *, const struct json_item *)
+{
+    return JSON_ENTER;
+}
+
 /* Goes through an object or array, visiting its members or not. `value`: an ondemand::value, or the document.
  */
 template <class container>
@@ -265,11 +271,12 @@ static enum pass walk_container(const struct walk *walk, container &value, struc
     bool is_object = item->type == JSON_OBJECT;
     if (is_object ? value.get_object().get(object) : value.get_array().get(array))
         return PASS_INVALID;
-    if (!enters)
-        return (is_object ? object.raw_json() : array.raw_json()).error() ? PASS_INVALID : PASS_ON;
+    /* The iterator's own way of skipping counts brackets without telling them apart, and can be led astray. */
+    struct walk quiet = {walk->reader, walk->document, walk->root, visit_nothing, nullptr};
+    const struct walk *inner = enters ? walk : &quiet;
     enum pass pass =
-        is_object ? walk_object(walk, object, item->depth + 1) : walk_array(walk, array, item->depth + 1);
-    return pass == PASS_ON ? visit_closing(walk, item) : pass;
+        is_object ? walk_object(inner, object, item->depth + 1) : walk_array(inner, array, item->depth + 1);
+    return pass == PASS_ON && enters ? visit_closing(walk, item) : pass;
 }
 
 /* A container's token is its bracket alone; it is shown with all that follows. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading JSON in one pass without a tree, over simdjson on-demand. The caller's visitor is shown each value
- * in document order and says whether to go into it; what it does not ask for is skipped at gigabytes a
- * second. Views are into the document itself, so that bytes can be spliced by their offsets.
+ * in document order and says whether to go into it; what it does not ask for is passed over. Views are into the document itself, so that bytes can be spliced by their offsets.
  *
- * What is visited is checked against RFC 8259, but for the escapes in string values, which json_item_text
- * checks. Of what is skipped, only UTF-8, control characters in strings, and the count of brackets are. */
+ * All of the document is checked against RFC 8259, but for the escapes in string values, which json_item_text
+ * checks. */
 #pragma once
 
 #include "base/err.h"
@@ -13,8 +12,8 @@
 /* Bytes behind the document that must be readable (their content does not matter). */
 #define JSON_PADDING ((size_t)64)
 
-/* Values that a visitor may enter within each other; skipped ones may nest at will. */
-#define JSON_DEPTH_MAX 64
+/* Values within each other, the skipped ones too. */
+#define JSON_DEPTH_MAX 256
 
 enum json_type { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
 
@@ -48,7 +47,7 @@ MUST_USE struct json_reader *json_reader_new(size_t max_document);
 void json_reader_free(struct json_reader *reader);
 
 /* Walks `document`, behind which JSON_PADDING bytes are readable. ERR_INVALID: not JSON, or bytes follow the
- * value. ERR_LIMIT: also when the visitor enters more than JSON_DEPTH_MAX values within each other. The
+ * value. ERR_LIMIT: also when more than JSON_DEPTH_MAX values are within each other. The
  * visitor may have been called before a fault is found. Entered containers are visited a second time with
  * `closing` set when they end; of the answers to that, only JSON_STOP counts. */
 MUST_USE enum err json_walk(struct json_reader *reader, struct str document, json_visitor visitor,

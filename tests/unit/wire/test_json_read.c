@@ -257,6 +257,28 @@ static void test_refuses_what_is_no_json(void **state)
     }
 }
 
+/* Nor is it taken as part of a value that is passed over. */
+static void test_refuses_it_where_it_is_skipped(void **state)
+{
+    (void)state;
+    static const char fillers[] = "\0}],\"";
+    for (size_t i = 0; i < ARRAY_LEN(invalid); i++) {
+        char text[256];
+        size_t len = (size_t)snprintf(text, sizeof(text), "{\"a\":{\"b\":");
+        memcpy(text + len, invalid[i].ptr, invalid[i].len);
+        len += invalid[i].len;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "}}");
+        for (size_t f = 0; f < sizeof(fillers) - 1; f++) {
+            struct str document = padded((struct str){text, len}, fillers[f]);
+            struct tracer tracer;
+            if (trace(document, "a", NULL, &tracer) != ERR_INVALID)
+                fail_msg("\"" STR_FMT "\" is passed over", STR_ARG(document));
+            buf_free(&tracer.trace);
+            padded_free(document);
+        }
+    }
+}
+
 static void test_every_prefix_is_invalid(void **state)
 {
     (void)state;
@@ -465,9 +487,15 @@ static void test_depth(void **state)
         json_visitor visitor;
         enum err expected;
     } cases[] = {
-        {JSON_DEPTH_MAX, enter_all, ERR_OK}, {JSON_DEPTH_MAX + 1, enter_all, ERR_LIMIT},
-        {100000, enter_all, ERR_LIMIT},      {100000, enter_root, ERR_OK},
-        {100000, skip_all, ERR_OK},
+        {JSON_DEPTH_MAX, enter_all, ERR_OK},
+        {JSON_DEPTH_MAX, enter_root, ERR_OK},
+        {JSON_DEPTH_MAX, skip_all, ERR_OK},
+        {JSON_DEPTH_MAX + 1, enter_all, ERR_LIMIT},
+        {JSON_DEPTH_MAX + 1, enter_root, ERR_LIMIT},
+        {JSON_DEPTH_MAX + 1, skip_all, ERR_LIMIT},
+        {100000, enter_all, ERR_LIMIT},
+        {100000, enter_root, ERR_LIMIT},
+        {100000, skip_all, ERR_LIMIT},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct str document = nested(cases[i].depth);
@@ -556,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walks),
         cmocka_unit_test(test_refuses_what_is_no_json),
+        cmocka_unit_test(test_refuses_it_where_it_is_skipped),
         cmocka_unit_test(test_every_prefix_is_invalid),
         cmocka_unit_test(test_skipping_the_root),
         cmocka_unit_test(test_texts),
