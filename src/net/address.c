@@ -7,7 +7,7 @@
 bool address_parse(struct str host, uint16_t port, struct address *ret_address)
 {
     char text[INET6_ADDRSTRLEN];
-    if (host.len == 0 || host.len >= sizeof(text))
+    if (host.len == 0 || host.len >= sizeof(text) || memchr(host.ptr, '\0', host.len))
         return false;
     memcpy(text, host.ptr, host.len);
     text[host.len] = '\0';

@@ -10,7 +10,7 @@ struct resolver {
     struct loop *loop;
     char *host;
     char service[8];
-    bool is_numeric, is_asking, is_orphan;
+    bool is_numeric, is_asking, is_answering, is_orphan;
     usec_t answered_at, failed_at;
     uv_getaddrinfo_t query;
     struct list waits;
@@ -50,13 +50,14 @@ void resolver_free(struct resolver *resolver)
         return;
     while (!list_is_empty(&resolver->waits))
         list_pop_front(&resolver->waits);
-    if (!resolver->is_asking) {
+    if (!resolver->is_asking && !resolver->is_answering) {
         resolver_destroy(resolver);
         return;
     }
-    /* A thread may be inside getaddrinfo: its answer frees the resolver. */
+    /* A thread may be inside getaddrinfo, or this is one of the answers: what is under way frees the resolver. */
     resolver->is_orphan = true;
-    uv_cancel((uv_req_t *)&resolver->query);
+    if (resolver->is_asking)
+        uv_cancel((uv_req_t *)&resolver->query);
 }
 
 static void resolver_store(struct resolver *resolver, const struct addrinfo *answer)
@@ -69,6 +70,20 @@ static void resolver_store(struct resolver *resolver, const struct addrinfo *ans
         memcpy(&address->any, answer->ai_addr, answer->ai_addrlen);
         address->size = answer->ai_addrlen;
     }
+}
+
+/* A wait that is answered may ask again, cancel others, or free the resolver. */
+static void resolver_answer(struct resolver *resolver, enum err err)
+{
+    struct list *node;
+    resolver->is_answering = true;
+    while ((node = list_pop_front(&resolver->waits))) {
+        struct resolver_wait *wait = LIST_ITEM(node, struct resolver_wait, node);
+        wait->on_resolved(wait, err);
+    }
+    resolver->is_answering = false;
+    if (resolver->is_orphan && !resolver->is_asking)
+        resolver_destroy(resolver);
 }
 
 static void resolver_on_answer(uv_getaddrinfo_t *query, int status, struct addrinfo *answer)
@@ -90,13 +105,7 @@ static void resolver_on_answer(uv_getaddrinfo_t *query, int status, struct addri
         resolver->failed_at = resolver->loop->now; /* old addresses stay: DNS trouble is not the server's */
     }
     uv_freeaddrinfo(answer);
-    struct list waits;
-    list_init(&waits);
-    list_splice_back(&waits, &resolver->waits);
-    for (struct list *node; (node = list_pop_front(&waits));) {
-        struct resolver_wait *wait = LIST_ITEM(node, struct resolver_wait, node);
-        wait->on_resolved(wait, found ? ERR_OK : ERR_RESOLVE);
-    }
+    resolver_answer(resolver, found ? ERR_OK : ERR_RESOLVE);
 }
 
 static void resolver_query(struct resolver *resolver)

@@ -19,7 +19,7 @@ struct resolver_wait {
 /* For one host and port on one loop. A numeric `host` is resolved at once and for ever. NULL: no memory. */
 MUST_USE struct resolver *resolver_new(struct loop *loop, struct str host, uint16_t port);
 
-/* Waits are dropped without an answer. */
+/* Waits are dropped without an answer; also from within on_resolved. */
 void resolver_free(struct resolver *resolver);
 
 /* ERR_OK: addresses are there (and, if older than `ttl`, are being renewed). ERR_BUSY: `wait` will be answered.

@@ -34,7 +34,9 @@ enum err tls_server_context(const char *cert_file, const char *key_file, char *w
         return tls_fail(NULL, "cannot make a TLS context", NULL, why);
     if (SSL_CTX_use_certificate_chain_file(context, cert_file) != 1)
         return tls_fail(context, "cannot use certificate", cert_file, why);
-    if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
+    /* The first lets a key pass that is of another kind than the certificate's. */
+    if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context) != 1)
         return tls_fail(context, "cannot use private key", key_file, why);
     *ret_context = context;
     return ERR_OK;

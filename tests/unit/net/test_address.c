@@ -103,6 +103,8 @@ static void test_names(void **state)
             fail_msg("\"%s\" was taken for an address", names[i]);
         assert_int_equal(address.size, 4711); /* untouched */
     }
+    struct address address;
+    assert_false(address_parse((struct str){"127.0.0.1\0x", 11}, 80, &address));
 }
 
 static void test_longest(void **state)

@@ -37,6 +37,7 @@ struct waiting {
     unsigned answers, order;
     enum err err;
     struct resolver_wait *to_cancel;
+    struct resolver *to_free;
 };
 
 static struct waiting waits[WAITS];
@@ -93,6 +94,7 @@ static void on_resolved(struct resolver_wait *wait, enum err err)
     waiting->err = err;
     if (waiting->to_cancel)
         resolver_cancel(waiting->to_cancel);
+    resolver_free(waiting->to_free);
 }
 
 static int begin(void **state)
@@ -252,6 +254,19 @@ static void test_free_drops_waits(void **state)
     assert_int_equal(waits[0].answers, 0);
 }
 
+static void test_free_from_an_answer(void **state)
+{
+    (void)state;
+    struct resolver *resolver = resolver_for("a.test");
+    for (size_t i = 0; i < WAITS; i++)
+        assert_int_equal(resolver_ask(resolver, TTL, &waits[i].wait), ERR_BUSY);
+    waits[1].to_free = resolver;
+    answer(0, 1, 1);
+    assert_int_equal(waits[0].answers + waits[1].answers, 2);
+    assert_int_equal(waits[2].answers, 0);
+    assert_false(list_is_linked(&waits[2].wait.node));
+}
+
 static void test_renewal(void **state)
 {
     (void)state;
@@ -332,6 +347,7 @@ int main(void)
         TEST(test_waits),
         TEST(test_cancel_from_an_answer),
         TEST(test_free_drops_waits),
+        TEST(test_free_from_an_answer),
         TEST(test_renewal),
         TEST(test_failed_renewal_keeps_addresses),
         TEST(test_failure_holds_for_a_second),

@@ -20,8 +20,8 @@
 static char directory[64];
 /* `cert` is for localhost and 127.0.0.1 and trusts itself; `other` too; `old` has expired. */
 static char cert[100], cert_key[100], other[100], other_key[100], old[100], old_key[100], junk[100],
-    nowhere[100];
-static char *const files[] = {cert, cert_key, other, other_key, old, old_key, junk};
+    rsa_key[100], nowhere[100];
+static char *const files[] = {cert, cert_key, other, other_key, old, old_key, junk, rsa_key};
 
 /* Self-signed, valid from `from` to `to` seconds from now. */
 static void make_certificate(const char *cert_file, const char *key_file, long from, long to)
@@ -51,9 +51,20 @@ static void make_certificate(const char *cert_file, const char *key_file, long f
     EVP_PKEY_free(key);
 }
 
+static void make_rsa_key(const char *key_file)
+{
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    FILE *file = fopen(key_file, "w");
+    assert_true(key && file);
+    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(file);
+    EVP_PKEY_free(key);
+}
+
 static int files_begin(void **state)
 {
-    static const char *const names[] = {"cert", "cert_key", "other", "other_key", "old", "old_key", "junk"};
+    static const char *const names[] = {"cert", "cert_key", "other", "other_key",
+                                        "old",  "old_key",  "junk",  "rsa_key"};
     (void)state;
     signal(SIGPIPE, SIG_IGN); /* as the programs do: OpenSSL writes without MSG_NOSIGNAL */
     snprintf(directory, sizeof(directory), "/tmp/test_tls.XXXXXX");
@@ -65,6 +76,7 @@ static int files_begin(void **state)
     make_certificate(cert, cert_key, -DAY, DAY);
     make_certificate(other, other_key, -DAY, DAY);
     make_certificate(old, old_key, -2 * DAY, -DAY);
+    make_rsa_key(rsa_key);
     FILE *file = fopen(junk, "w");
     return file && fputs("this is no certificate\n", file) >= 0 ? fclose(file) : -1;
 }
@@ -91,6 +103,7 @@ static void test_files(void **state)
         {cert, cert, cert},       {directory, cert_key, directory},
         {cert, NULL, NULL},       {nowhere, NULL, nowhere},
         {junk, NULL, junk},       {cert_key, NULL, cert_key},
+        {cert, rsa_key, rsa_key},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
