@@ -54,9 +54,9 @@ static enum json_visit visit_usage(struct usage_reading *r, const struct json_it
 
 static enum json_visit visit_usage_root(void *context, const struct json_item *item)
 {
-    if (item->depth == 0)
-        return item->type == JSON_OBJECT && !item->closing ? JSON_ENTER : JSON_STOP;
-    return visit_usage(context, item);
+    if (item->depth > 0 || item->closing)
+        return visit_usage(context, item);
+    return item->type == JSON_OBJECT ? JSON_ENTER : JSON_STOP;
 }
 
 void openai_usage_read(struct json_reader *reader, struct str json, struct usage *io_usage)

@@ -262,6 +262,8 @@ static void test_usage_object(void **state)
         {"[{\"prompt_tokens\":9}]", {0}},
         {"", {0}},
         {"{\"prompt_tokens\":9", {0}},
+        {"{\"prompt_tokens\":9}}", {0}},
+        {"{\"prompt_tokens\":9} x", {0}},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
