@@ -8,6 +8,7 @@ scripts/deps.sh test
 [ -f build-fuzz/build.ninja ] ||
     CC=clang CXX=clang++ meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
         --buildtype=debugoptimized >/dev/null
+meson setup --reconfigure build-fuzz >/dev/null # finds new targets
 ninja -C build-fuzz --quiet
 failed=0 passed=0
 for target in build-fuzz/tests/fuzz_*; do
