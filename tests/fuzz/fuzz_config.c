@@ -32,7 +32,7 @@ static bool is_readable(void *context, struct str path)
     return path.len % 3 != 0;
 }
 
-static const struct config_env env = {variable, read_file, is_readable, NULL};
+static const struct config_env env = {variable, read_file, is_readable, NULL, NULL};
 
 #define CHECK(condition)                                                                                     \
     do {                                                                                                     \
