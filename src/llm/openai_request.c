@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "llm/openai_request.h"
 
+_Static_assert(JSON_DEPTH_MAX == 256, "the text of FAULT_TOO_DEEP says so");
+
 /* Top-level fields that we act on; each may stand only once. */
 enum field {
     FIELD_MODEL,
@@ -186,6 +188,8 @@ enum fault openai_request_read(struct json_reader *reader, struct str body, bool
     *ret_param = r.param;
     if (r.fault != FAULT_NONE)
         return r.fault;
+    if (err == ERR_LIMIT)
+        return FAULT_TOO_DEEP;
     if (err != ERR_OK)
         return FAULT_BAD_JSON;
     *ret_request = req;

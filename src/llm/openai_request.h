@@ -24,7 +24,7 @@ struct openai_request {
 
 /* Reads `body`, behind which JSON_PADDING bytes are readable. `needs_text`: last_text is wanted (an array of content
  * parts yields its last text part). Texts live in `arena` or in the body.
- * FAULT_NONE, or FAULT_BAD_JSON / FAULT_BAD_FIELD with *ret_param naming the field: what two readers could
+ * FAULT_NONE, or FAULT_BAD_JSON, FAULT_TOO_DEEP, or FAULT_BAD_FIELD with *ret_param naming the field: what two readers could
  * understand differently (a field given twice) is refused. */
 enum fault openai_request_read(struct json_reader *reader, struct str body, bool needs_text,
                                struct arena *arena, struct openai_request *ret_request,

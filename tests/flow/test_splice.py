@@ -200,9 +200,12 @@ def test_what_is_no_json_object_is_refused(pair, body):
 
 def test_deep_nesting_is_no_danger(pair):
     backend, gw = pair
-    body = '{"model":"m","x":' + "[" * 5000 + "]" * 5000 + "}"
+    body = '{"model":"m","x":' + "[" * 255 + "]" * 255 + "}"
     assert post(gw, body).status_code == 200
     assert what_arrived(backend) == body
+    for depth in (256, 5000):
+        answer = post(gw, '{"model":"m","x":' + "[" * depth + "]" * depth + "}")
+        assert answer.status_code == 400 and "more than 256" in answer.json()["error"]["message"]
     assert post(gw, '{"model":"m","messages":' + "[" * 3_000_000).status_code == 400
 
 

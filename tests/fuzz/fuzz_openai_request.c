@@ -77,7 +77,7 @@ static void check_fault(const struct reading *r)
         {"user", 4},  {"messages", 8}, {"prompt", 6},
     };
     CHECK(r->req.model_at == 4711); /* untouched */
-    CHECK(r->fault == FAULT_BAD_JSON || r->fault == FAULT_BAD_FIELD);
+    CHECK(r->fault == FAULT_BAD_JSON || r->fault == FAULT_TOO_DEEP || r->fault == FAULT_BAD_FIELD);
     bool is_named = false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         is_named |= str_eq(r->param, names[i]);
