@@ -7,7 +7,6 @@
 
 #define LINGER_TIME (2 * USEC_PER_SEC)
 #define OUT_MAX ((size_t)4 << 20) /* far above what one turn can leave; a cap, not a target */
-#define IN_PLACE_MIN ((size_t)16 << 10) /* left of a body: fewer bytes are cheaper to copy */
 #define CONTINUE_LINE STR("HTTP/1.1 100 Continue\r\n\r\n")
 
 static void conn_read_requests(struct http_conn *conn, struct str bytes);
@@ -17,7 +16,6 @@ void http_service_init(struct http_service *service, struct loop *loop, const st
 {
     *service = (struct http_service){.loop = loop, .handler = handler, .owner = owner, .bodies = bodies};
     list_init(&service->conns);
-    task_init(&service->outbox.task, outbox_run);
 }
 
 /* ---- the end of a connection ---- */
@@ -43,9 +41,6 @@ static void conn_close(struct http_conn *conn, bool reset)
     conn->state = CONN_CLOSED;
     if (conn->service->gather.conn == conn)
         conn->service->gather.conn = NULL;
-    if (conn->outbox_place > 0)
-        conn->service->outbox.items[conn->outbox_place - 1].conn = NULL;
-    conn->outbox_place = 0;
     timer_stop(conn->service->loop, &conn->timer);
     task_cancel(&conn->after);
     if (reset)
@@ -353,7 +348,7 @@ static void conn_on_handshake(struct http_conn *conn)
 static bool conn_reads_in_place(const struct http_conn *conn)
 {
     return conn->state == CONN_BODY && conn->body_framing == HTTP_BODY_LENGTH && conn->in.len == 0 &&
-           conn->body_left >= IN_PLACE_MIN;
+           conn->body_left >= LOOP_SCRATCH_SIZE / 4;
 }
 
 static void conn_on_bytes(struct http_conn *conn, struct str bytes)

@@ -62,23 +62,6 @@ struct http_gather {
     char small[GATHER_SMALL]; /* chunk sizes */
 };
 
-/* Small pieces of many streams, written at the end of the turn: reading first and writing then wakes each client once
- * a turn, where writing in between would wake it for every piece. */
-#define OUTBOX_ITEMS 64 /* bounds how long the first of them waits */
-#define OUTBOX_BYTES ((size_t)64 << 10)
-#define OUTBOX_ITEM_MAX ((size_t)2 << 10) /* what is larger is worth a system call of its own */
-
-struct http_outbox {
-    struct task task;
-    unsigned count;
-    size_t used;
-    struct {
-        struct http_conn *conn; /* NULL: written early, or gone */
-        struct str bytes;
-    } items[OUTBOX_ITEMS];
-    char bytes[OUTBOX_BYTES];
-};
-
 /* All connections of one handler on one loop. */
 struct http_service {
     struct loop *loop;
@@ -90,7 +73,6 @@ struct http_service {
     size_t conn_count;
     bool is_draining; /* answers say "Connection: close"; idle connections are closed */
     struct http_gather gather;
-    struct http_outbox outbox;
     /* Draining, and the last connection has gone; may be NULL. */
     void (*on_empty)(struct http_service *service);
 };
@@ -112,7 +94,6 @@ struct http_conn {
     bool is_broken;  /* a write failed: the client is gone, the handler is told at the end of the turn */
     bool expects_continue;
     uint8_t body_framing; /* enum http_framing of the request */
-    uint8_t outbox_place; /* 1 + index there; 0: nothing in it */
     struct chunked chunked;
     uint64_t body_left; /* HTTP_BODY_LENGTH */
     struct body body;
@@ -147,9 +128,6 @@ void http_conn_send_body(struct http_conn *conn, const struct str *pieces, size_
 
 /* Writes what was added. Output that the socket does not take is copied, and on_drained will be called. */
 void http_conn_flush(struct http_conn *conn);
-
-/* The same, at the end of this turn of the loop at the latest; the pieces may go at once. */
-void http_conn_flush_soon(struct http_conn *conn);
 
 /* The answer is complete: last chunk if chunked, flush, next request or close. conn->request is cleared. */
 void http_conn_finish(struct http_conn *conn);

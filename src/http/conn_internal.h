@@ -7,8 +7,5 @@
 /* conn_write.c: the socket takes bytes again. */
 void conn_on_writable(struct http_conn *conn);
 
-/* conn_write.c: the end of a turn. */
-void outbox_run(struct task *task);
-
 /* conn.c: the answer has gone out whole; on to the next request, or to the end. */
 void conn_next(struct http_conn *conn);

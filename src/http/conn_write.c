@@ -70,11 +70,11 @@ void http_conn_send_body(struct http_conn *conn, const struct str *pieces, size_
         http_conn_send(conn, CRLF);
 }
 
-/* Copies what is left of `pieces` behind the first `written` bytes. */
-static void conn_keep_output(struct http_conn *conn, const struct iovec *pieces, int count, size_t written)
+/* Copies what is left of `gather` behind the first `written` bytes. */
+static void conn_keep_output(struct http_conn *conn, const struct http_gather *gather, size_t written)
 {
-    for (int i = 0; i < count; i++) {
-        struct str piece = {pieces[i].iov_base, pieces[i].iov_len};
+    for (int i = 0; i < gather->count; i++) {
+        struct str piece = {gather->pieces[i].iov_base, gather->pieces[i].iov_len};
         if (written >= piece.len) {
             written -= piece.len;
             continue;
@@ -90,82 +90,27 @@ static void conn_await_writable(struct http_conn *conn)
     timer_start(conn->service->loop, &conn->timer, conn->service->limits.write_timeout);
 }
 
-/* Writes `count` pieces of `total` bytes behind what already waits; copies what the socket does not take. */
-static void conn_write(struct http_conn *conn, struct iovec *pieces, int count, size_t total)
+void http_conn_flush(struct http_conn *conn)
 {
-    size_t written = 0;
-    if (conn->is_broken)
+    struct http_gather *gather = &conn->service->gather;
+    if (gather->conn != conn)
         return;
+    gather->conn = NULL;
+    size_t written = 0;
     if (conn->out.len == 0) {
-        enum io io = sock_writev(&conn->sock, pieces, count, &written);
+        enum io io = sock_writev(&conn->sock, gather->pieces, gather->count, &written);
         if (io != IO_OK && io != IO_AGAIN) {
             conn_break(conn);
             return;
         }
-        if (written == total)
+        if (written == gather->bytes)
             return;
     }
-    conn_keep_output(conn, pieces, count, written);
+    conn_keep_output(conn, gather, written);
     if (buf_ok(&conn->out))
         conn_await_writable(conn);
     else
         conn_break(conn);
-}
-
-static void conn_write_outbox(struct http_conn *conn)
-{
-    struct http_outbox *outbox = &conn->service->outbox;
-    struct str bytes = outbox->items[conn->outbox_place - 1].bytes;
-    outbox->items[conn->outbox_place - 1].conn = NULL;
-    conn->outbox_place = 0;
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
-    conn_write(conn, &piece, 1, bytes.len);
-}
-
-void outbox_run(struct task *task)
-{
-    struct http_outbox *outbox = CONTAINER_OF(task, struct http_outbox, task);
-    for (unsigned i = 0; i < outbox->count; i++)
-        if (outbox->items[i].conn)
-            conn_write_outbox(outbox->items[i].conn);
-    outbox->count = 0;
-    outbox->used = 0;
-}
-
-void http_conn_flush(struct http_conn *conn)
-{
-    struct http_gather *gather = &conn->service->gather;
-    if (conn->outbox_place > 0)
-        conn_write_outbox(conn);
-    if (gather->conn != conn)
-        return;
-    gather->conn = NULL;
-    conn_write(conn, gather->pieces, gather->count, gather->bytes);
-}
-
-void http_conn_flush_soon(struct http_conn *conn)
-{
-    struct http_gather *gather = &conn->service->gather;
-    struct http_outbox *outbox = &conn->service->outbox;
-    if (gather->conn != conn)
-        return;
-    if (gather->bytes > OUTBOX_ITEM_MAX || conn->outbox_place > 0) {
-        http_conn_flush(conn);
-        return;
-    }
-    if (outbox->count == OUTBOX_ITEMS || outbox->used + gather->bytes > OUTBOX_BYTES)
-        outbox_run(&outbox->task);
-    char *at = outbox->bytes + outbox->used;
-    outbox->items[outbox->count].conn = conn;
-    outbox->items[outbox->count].bytes = (struct str){at, gather->bytes};
-    conn->outbox_place = (uint8_t)++outbox->count;
-    outbox->used += gather->bytes;
-    for (int i = 0; i < gather->count; i++) {
-        memcpy(at, gather->pieces[i].iov_base, gather->pieces[i].iov_len);
-        at += gather->pieces[i].iov_len;
-    }
-    gather->conn = NULL;
-    loop_defer(conn->service->loop, &outbox->task);
 }
 
 void conn_on_writable(struct http_conn *conn)

@@ -71,10 +71,7 @@ static void relay_drop_draft(struct request *req)
 static void relay_flush(struct request *req)
 {
     relay_send_run(req);
-    if (req->relay.kind == RELAY_EVENTS)
-        http_conn_flush_soon(req->conn);
-    else
-        http_conn_flush(req->conn);
+    http_conn_flush(req->conn);
     relay_drop_draft(req);
     if (http_conn_is_backed_up(req->conn))
         exchange_pause(&req->exchange);

@@ -101,59 +101,6 @@ static void test_two_at_once(void **state)
     client_close(&other);
 }
 
-/* Bytes for the end of the turn stay in order with all that is written before it. */
-static void test_soon_keeps_the_order(void **state)
-{
-    char bytes[] = "one,";
-    struct client client = ask_and_hold(ASK);
-    (void)state;
-    held->keep_alive = false;
-    http_conn_send(held, (struct str){bytes, 4});
-    http_conn_flush_soon(held);
-    memset(bytes, '?', 4); /* they were copied */
-    assert_false(client_has(&client, "one"));
-    http_conn_send(held, STR("two,"));
-    http_conn_flush_soon(held); /* writes both */
-    assert_true(client_has(&client, "one,two,"));
-    http_conn_send(held, STR("three,"));
-    http_conn_flush_soon(held);
-    http_conn_send(held, STR("four"));
-    http_conn_finish(held);
-    assert_got(&client, STR("one,two,three,four"));
-    client_close(&client);
-}
-
-/* More streams in one turn than the outbox has room for; one of them goes before the turn ends. */
-static void test_soon_for_many(void **state)
-{
-    enum { COUNT = OUTBOX_ITEMS + 9, GONE = OUTBOX_ITEMS + 2 };
-    static struct client clients[COUNT];
-    struct http_conn *conns[COUNT];
-    char text[16];
-    (void)state;
-    for (int i = 0; i < COUNT; i++) {
-        clients[i] = ask_and_hold(ASK);
-        conns[i] = held;
-    }
-    for (int i = 0; i < COUNT; i++) {
-        http_conn_send(conns[i], (struct str){text, (size_t)snprintf(text, sizeof(text), "for %d.", i)});
-        http_conn_flush_soon(conns[i]);
-    }
-    http_conn_abort(conns[GONE]);
-    for (int i = 0; i < COUNT; i++) {
-        snprintf(text, sizeof(text), "for %d.", i);
-        RUN_UNTIL(i == GONE ? client_is_left(&clients[i]) : client_has(&clients[i], text));
-        assert_int_equal(clients[i].got.len, i == GONE ? 0 : strlen(text));
-        if (i != GONE)
-            http_conn_abort(conns[i]);
-    }
-    for (int i = 0; i < COUNT; i++) {
-        close(clients[i].fd);
-        buf_free(&clients[i].got);
-    }
-    RUN_UNTIL(service.conn_count == 0);
-}
-
 static void test_backpressure(void **state)
 {
     static char block[200000];
@@ -406,8 +353,6 @@ int main(void)
         CASE(test_chunks),
         CASE(test_many_pieces),
         CASE(test_two_at_once),
-        CASE(test_soon_keeps_the_order),
-        CASE(test_soon_for_many),
         CASE(test_backpressure),
         CASE(test_slow_client_gets_all),
         CASE(test_client_that_takes_nothing),
