@@ -94,8 +94,8 @@ struct match_config {
 struct rule_config {
     unsigned priority; /* lower is tried first; equal ones in file order */
     struct match_config model, user;
-    struct match_config
-        text; /* match_pattern: searched in the last user text; a regular expression without prefix too */
+    /* match_pattern: searched in the last user text; a regular expression without prefix too. */
+    struct match_config text;
     unsigned hostgroup;
     struct str rewrite_model; /* empty: as the client wrote it */
     struct str comment;
