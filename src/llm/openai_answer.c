@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "llm/openai_answer.h"
 
+#include "wire/bytes.h"
 #include "wire/sse.h"
 
 #include <ctype.h>
@@ -104,19 +105,39 @@ static struct str skip_space(struct str text)
     return text;
 }
 
-/* Whether `key` (quotes included) stands in `data` as a member whose value is not null. Text content cannot fake it:
- * within a JSON string the quotes are escaped, and a string that is just the word has no colon behind it. */
-static bool has_value(struct str data, struct str key)
+/* Members that make an event worth more than a glance. */
+enum { MEMBER_FINISH, MEMBER_USAGE, MEMBER_ERROR, MEMBER_COUNT_ };
+
+static const struct str member_names[MEMBER_COUNT_] = {
+    /* as they stand behind the quotation mark */
+    [MEMBER_FINISH] = {"finish_reason\"", 14},
+    [MEMBER_USAGE] = {"usage\"", 6},
+    [MEMBER_ERROR] = {"error\"", 6},
+};
+
+/* Whether a member's name ends before `rest`, and its value is not null. */
+static bool has_value(struct str rest)
 {
-    for (ssize_t at; (at = str_find(data, key)) >= 0;) {
-        data = skip_space(str_from_offset(data, (size_t)at + key.len));
-        if (data.len == 0 || data.ptr[0] != ':') /* a value, not a name */
-            continue;
-        struct str value = skip_space(str_from_offset(data, 1));
-        if (value.len > 0 && value.ptr[0] != 'n') /* the one value that begins so is null */
-            return true;
+    rest = skip_space(rest);
+    if (rest.len == 0 || rest.ptr[0] != ':') /* it was a value, not a name */
+        return false;
+    rest = skip_space(str_from_offset(rest, 1));
+    return rest.len > 0 && rest.ptr[0] != 'n'; /* the one value that begins so is null */
+}
+
+/* Bits of those members that stand anywhere in `data` with a value that is not null. Text content cannot fake them:
+ * within a JSON string the quotes are escaped, and a string that is just the word has no colon behind it. */
+static unsigned find_members(struct str data)
+{
+    unsigned found = 0;
+    const char *end = data.ptr + data.len;
+    for (const char *at = data.ptr; (at = bytes_find_word(at, end, 'f', 'u', 'e')) < end; at++) {
+        struct str text = {at + 1, (size_t)(end - at) - 1};
+        for (unsigned i = 0; i < MEMBER_COUNT_; i++)
+            if (str_starts(text, member_names[i]) && has_value(str_from_offset(text, member_names[i].len)))
+                found |= 1u << i;
     }
-    return false;
+    return found;
 }
 
 void openai_event_read(struct json_reader *reader, struct str event, struct openai_event *ret_event,
@@ -133,10 +154,11 @@ void openai_event_read(struct json_reader *reader, struct str event, struct open
         ret_event->is_done = true;
         return;
     }
-    ret_event->has_finish = has_value(fields.data, STR("\"finish_reason\""));
+    unsigned members = find_members(fields.data);
+    ret_event->has_finish = members & 1u << MEMBER_FINISH;
     ret_event->is_error = str_eq(fields.name, STR("error"));
     /* Most events carry neither; only those that might are parsed. */
-    if (!has_value(fields.data, STR("\"usage\"")) && !has_value(fields.data, STR("\"error\"")))
+    if (!(members & (1u << MEMBER_USAGE | 1u << MEMBER_ERROR)))
         return;
     struct usage usage = {0};
     struct event_reading r = {.usage = {.usage = &usage, .depth = 2}};

@@ -240,6 +240,21 @@ bytes_find_far(const char *at, const char *end, __m128i (*members)(__m128i), boo
     return bytes_find_last(first, at, end, members, is);
 }
 
+/* What bytes_find_word does 16 bytes at a time; returns where less than that is left, or a hit. */
+static inline const char *bytes_skip_to_word(const char *at, const char *end, char a, char b, char c)
+{
+    for (; end - at >= 17; at += 16) {
+        __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(at + 1));
+        __m128i wanted =
+            _mm_or_si128(bytes_equal(next, a), _mm_or_si128(bytes_equal(next, b), bytes_equal(next, c)));
+        __m128i quote = bytes_equal(_mm_loadu_si128((const __m128i *)(const void *)at), '"');
+        unsigned hits = (unsigned)_mm_movemask_epi8(_mm_and_si128(quote, wanted));
+        if (hits)
+            return at + __builtin_ctz(hits);
+    }
+    return at;
+}
+
 #define BYTES_FINDER(name, how, members, is)                                                                 \
     static inline const char *name(const char *at, const char *end)                                          \
     {                                                                                                        \
@@ -247,6 +262,12 @@ bytes_find_far(const char *at, const char *end, __m128i (*members)(__m128i), boo
     }
 
 #else
+
+static inline const char *bytes_skip_to_word(const char *at, const char *end, char a, char b, char c)
+{
+    (void)end, (void)a, (void)b, (void)c;
+    return at;
+}
 
 static inline uint64_t bytes_head_stops(const char *at, const char *end)
 {
@@ -285,4 +306,14 @@ static inline const char *bytes_find_control(const char *at, const char *end)
     while ((at = bytes_find_odd_text(at, end)) < end && !byte_is_control((unsigned char)*at))
         at++;
     return at;
+}
+
+/* The first quotation mark of [at, end) behind which stands `a`, `b` or `c`, or `end`: where a JSON string may be one of
+ * a few words. */
+static inline const char *bytes_find_word(const char *at, const char *end, char a, char b, char c)
+{
+    for (at = bytes_skip_to_word(at, end, a, b, c); end - at >= 2; at++)
+        if (at[0] == '"' && (at[1] == a || at[1] == b || at[1] == c))
+            return at;
+    return end;
 }

@@ -64,6 +64,35 @@ static void test_finders_agree_with_their_class(void **state)
     }
 }
 
+/* Each of the three behind a quotation mark at every place of every length; then the mark alone, and the byte alone. */
+static void test_find_word(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 80; len++) {
+        char *run = malloc(len + 1);
+        memset(run, PLAIN, len + 1);
+        run[len] = 'a'; /* behind the end */
+        for (size_t at = 0; at + 1 <= len; at++) {
+            for (const char *next = "abcd"; *next; next++) {
+                run[at] = '"';
+                if (at + 1 < len)
+                    run[at + 1] = *next;
+                bool is_hit = *next != 'd' && at + 1 < len;
+                assert_ptr_equal(bytes_find_word(run, run + len, 'a', 'b', 'c'), run + (is_hit ? at : len));
+                run[at] = PLAIN;
+                assert_ptr_equal(bytes_find_word(run, run + len, 'a', 'b', 'c'), run + len);
+            }
+            if (at + 1 < len)
+                run[at + 1] = PLAIN;
+        }
+        free(run);
+    }
+    static const char two[] = "xxxxxxxxxxxxxxxx\"d\"b xxxxxxxxxxxx \"a";
+    const char *end = two + sizeof(two) - 1;
+    assert_ptr_equal(bytes_find_word(two, end, 'a', 'b', 'c'), two + 18);
+    assert_ptr_equal(bytes_find_word(two + 19, end, 'a', 'b', 'c'), end - 2);
+}
+
 static void test_finders_stop_at_the_first(void **state)
 {
     (void)state;
@@ -143,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_token_characters),
         cmocka_unit_test(test_hex_values),
         cmocka_unit_test(test_finders_agree_with_their_class),
+        cmocka_unit_test(test_find_word),
         cmocka_unit_test(test_finders_stop_at_the_first),
         cmocka_unit_test(test_finders_stay_in_their_range),
         cmocka_unit_test(test_head_stops),
