@@ -9,11 +9,12 @@ import sys
 LAYERS = [
     {"base"},
     {"wire", "net"},
-    {"http", "conf"},
+    {"http", "conf", "store"},
     {"llm", "route", "sched"},
     {"proxy"},
+    {"admin"},
     {"web"},
-    {"main", "sim"},
+    {"main", "sim", "cli"},
 ]
 # Bytes and values in, bytes and values out: no descriptor, clock read, thread or log.
 PURE = {"wire", "llm", "route", "sched"}

@@ -19,12 +19,15 @@ enum strategy {
     STRATEGY_LEAST_CONNECTIONS,
     STRATEGY_LATENCY,
     STRATEGY_RANDOM,
-    STRATEGY_COUNT_
+    STRATEGY_COUNT_,
+    STRATEGY_LATENCY_BASED = STRATEGY_COUNT_, /* in settings only: another word for latency */
+    STRATEGY_DEFAULT,                         /* of a hostgroup: load_balancing_algorithm */
 };
 
 enum server_status { SERVER_ONLINE, SERVER_OFFLINE, SERVER_SHUNNED, SERVER_DRAINING, SERVER_STATUS_COUNT_ };
 
-enum listener_auth { AUTH_NONE, AUTH_MASTER, AUTH_COUNT_ };
+/* AUTH_OPTIONAL: a key need not be presented, but one that is has to be good. */
+enum listener_auth { AUTH_NONE, AUTH_OPTIONAL, AUTH_KEYS, AUTH_MASTER, AUTH_COUNT_ };
 
 /* Bits of listener_config.serves. */
 enum serves { SERVES_INFERENCE = 1, SERVES_ADMIN = 2, SERVES_METRICS = 4, SERVES_SQL = 8 };
@@ -42,7 +45,7 @@ struct listener_config {
 struct hostgroup_config {
     unsigned id;
     struct str name;
-    enum strategy strategy;
+    enum strategy strategy; /* ask hostgroup_strategy */
 };
 
 /* A row of providers.def: what a provider's name implies. */
@@ -101,6 +104,37 @@ struct rule_config {
     struct str comment;
 };
 
+/* A client that is known by name; limits of 0 are none. */
+struct user_config {
+    struct str name;
+    bool is_active;
+    unsigned default_hostgroup; /* where requests go that no rule matches; 0: by model */
+    uint64_t requests_per_minute, tokens_per_minute;
+};
+
+#define API_KEY_DIGEST_SIZE 32
+
+/* A client's key as it is kept: HMAC-SHA-256 (store/seal.h). */
+struct api_key_config {
+    struct str name;
+    size_t user; /* index in config->users */
+    bool is_active;
+    uint8_t digest[API_KEY_DIGEST_SIZE];
+};
+
+/* Nano-dollars per token, which is the same number as dollars per thousand million; whole, so that sums are exact.
+ * `model` is a name or the beginning of one; the longest that fits counts. */
+struct price_config {
+    struct str model;
+    uint64_t input, cache_read, cache_write, output;
+    unsigned valid_from; /* days since 1970-01-01, UTC */
+};
+
+/* A name that clients use for a model. */
+struct alias_config {
+    struct str alias, model;
+};
+
 /* One field per row of settings.def, of the row's name. Fields whose name ends in _ms hold milliseconds as
  * written by the operator; code that waits converts with setting_usec(). */
 struct settings {
@@ -109,6 +143,7 @@ struct settings {
 #define SETTING_BOOL(name) bool name;
 #define SETTING_ENUM(name) unsigned name;
 #define SETTING_TEXT(name) struct str name;
+#define SETTING_SECRET(name) struct str name;
 #define SETTING(name, kind, ...) SETTING_##kind(name)
 #include "conf/settings.def"
 #undef SETTING_U64
@@ -116,6 +151,7 @@ struct settings {
 #undef SETTING_BOOL
 #undef SETTING_ENUM
 #undef SETTING_TEXT
+#undef SETTING_SECRET
 };
 
 struct config {
@@ -131,7 +167,24 @@ struct config {
     size_t server_count;
     struct rule_config *rules; /* in the order they are tried */
     size_t rule_count;
+    struct user_config *users;
+    size_t user_count;
+    struct api_key_config *api_keys;
+    size_t api_key_count;
+    struct price_config *prices; /* local ones, which stand above the built-in table */
+    size_t price_count;
+    struct alias_config *aliases;
+    size_t alias_count;
 };
+
+/* What the hostgroup's own strategy, or else the setting, comes to. */
+static inline enum strategy hostgroup_strategy(const struct config *config, const struct hostgroup_config *group)
+{
+    unsigned strategy = group->strategy;
+    if (strategy == STRATEGY_DEFAULT)
+        strategy = config->settings.load_balancing_algorithm;
+    return strategy == STRATEGY_LATENCY_BASED ? STRATEGY_LATENCY : (enum strategy)strategy;
+}
 
 static inline usec_t setting_usec(uint64_t milliseconds)
 {

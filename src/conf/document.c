@@ -114,6 +114,9 @@ static void write_setting_values(struct buf *out, const struct setting *setting)
     case SETTING_KIND_TEXT:
         buf_add(out, STR("text"));
         break;
+    case SETTING_KIND_SECRET:
+        buf_add(out, STR("text that is never shown"));
+        break;
     }
 }
 

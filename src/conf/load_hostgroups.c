@@ -7,7 +7,9 @@ static const struct choice strategy_choices[] = {
     {.word = {"weighted_round_robin", 20}, .value = STRATEGY_WEIGHTED_ROUND_ROBIN},
     {.word = {"least_connections", 17}, .value = STRATEGY_LEAST_CONNECTIONS},
     {.word = {"latency", 7}, .value = STRATEGY_LATENCY},
+    {.word = {"latency_based", 13}, .value = STRATEGY_LATENCY},
     {.word = {"random", 6}, .value = STRATEGY_RANDOM},
+    {.word = {"default", 7}, .value = STRATEGY_DEFAULT},
 };
 
 static const struct field hostgroup_fields[] = {
@@ -24,10 +26,10 @@ static const struct field hostgroup_fields[] = {
     {.name = {"strategy", 8},
      .type = &field_choice,
      .offset = offsetof(struct hostgroup_config, strategy),
-     .default_text = "least_connections",
+     .default_text = "default",
      .choices = strategy_choices,
      .choice_count = ARRAY_LEN(strategy_choices),
-     .help = "How a server is chosen among those that can answer."},
+     .help = "How a server is chosen among those that can answer; `default` is the setting load_balancing_algorithm."},
 };
 
 const struct section hostgroups_section = {
@@ -92,7 +94,7 @@ static struct hostgroup_config *grow(struct config *config, size_t more)
 
 static struct hostgroup_config implied(unsigned id)
 {
-    return (struct hostgroup_config){.id = id, .name = STR(""), .strategy = STRATEGY_LEAST_CONNECTIONS};
+    return (struct hostgroup_config){.id = id, .name = STR(""), .strategy = STRATEGY_DEFAULT};
 }
 
 void hostgroups_complete(struct loader *loader)

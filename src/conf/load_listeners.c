@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-#define NO_CLIENT_KEYS "is refused: client keys are not available in this version"
-
 static const struct choice serves_choices[] = {
     {.word = {"inference", 9}, .value = SERVES_INFERENCE},
     {.word = {"admin", 5}, .value = SERVES_ADMIN},
@@ -16,8 +14,8 @@ static const struct choice serves_choices[] = {
 static const struct choice auth_choices[] = {
     {.word = {"none", 4}, .value = AUTH_NONE},
     {.word = {"master", 6}, .value = AUTH_MASTER},
-    {.word = {"optional", 8}, .refusal = NO_CLIENT_KEYS},
-    {.word = {"keys", 4}, .refusal = NO_CLIENT_KEYS},
+    {.word = {"optional", 8}, .value = AUTH_OPTIONAL},
+    {.word = {"keys", 4}, .value = AUTH_KEYS},
 };
 
 static void read_address(struct loader *loader, const struct field *field, const struct yaml_node *node,
@@ -88,8 +86,8 @@ static void check_auth(struct loader *loader, const struct yaml_node *node,
 {
     const struct yaml_node *key = yaml_get(node, STR("master_key"));
     const struct yaml_node *auth = yaml_get(node, STR("auth"));
-    bool is_none = !auth || str_eq(auth->text, STR("none"));
-    if (key && is_none)
+    bool is_other = !auth || (!auth->is_broken && listener->auth != AUTH_MASTER);
+    if (key && is_other)
         loader_report(loader, key->key_mark, "master_key in %s has no effect without auth: master",
                       loader->place);
     if (listener->auth != AUTH_MASTER || (key && (key->is_broken || yaml_is_null(key))))
@@ -114,7 +112,8 @@ static void check_listener(struct loader *loader, const struct yaml_node *node, 
 const struct section listeners_section = {
     .name = "listeners",
     .help = "Addresses that Fairlead listens on. Left out, it listens on `127.0.0.1:6034` for inference, on "
-            "`127.0.0.1:6033` for administration and metrics, and on `127.0.0.1:9090` for metrics.",
+            "`127.0.0.1:6033` for administration and metrics, on `127.0.0.1:6032` for SQL, and on `127.0.0.1:9090` for "
+            "metrics.",
     .fields = listener_fields,
     .field_count = ARRAY_LEN(listener_fields),
     .object_size = sizeof(struct listener_config),
@@ -160,6 +159,7 @@ enum err listeners_default(struct config *config)
          .host = {"127.0.0.1", 9},
          .port = 6033,
          .serves = SERVES_ADMIN | SERVES_METRICS},
+        {.name = {"sql", 3}, .host = {"127.0.0.1", 9}, .port = 6032, .serves = SERVES_SQL},
         {.name = {"metrics", 7}, .host = {"127.0.0.1", 9}, .port = 9090, .serves = SERVES_METRICS},
     };
     config->listeners = arena_take(&config->arena, sizeof(defaults));

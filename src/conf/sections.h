@@ -22,7 +22,7 @@ MUST_USE enum err listeners_default(struct config *config);
 /* Adds the groups that only servers name, and sorts all: the end of servers_load. */
 void hostgroups_complete(struct loader *loader);
 
-/* Makes sure that hostgroup `id` exists; a new one has strategy least_connections and no name. */
+/* Makes sure that hostgroup `id` exists; a new one has the default strategy and no name. */
 MUST_USE enum err hostgroup_ensure(struct config *config, unsigned id);
 
 /* NULL when there is none. The groups are sorted. */

@@ -20,6 +20,13 @@ static const struct str access_log_format_values[] = {
     [ACCESS_LOG_JSON] = LITERAL("json"),
     [ACCESS_LOG_TEXT] = LITERAL("text"),
 };
+static const struct str load_balancing_algorithm_values[] = {
+    [STRATEGY_WEIGHTED_ROUND_ROBIN] = LITERAL("weighted_round_robin"),
+    [STRATEGY_LEAST_CONNECTIONS] = LITERAL("least_connections"),
+    [STRATEGY_LATENCY] = LITERAL("latency"),
+    [STRATEGY_RANDOM] = LITERAL("random"),
+    [STRATEGY_LATENCY_BASED] = LITERAL("latency_based"),
+};
 static const struct str trust_user_header_values[] = {
     [TRUST_NEVER] = LITERAL("never"),
     [TRUST_LOOPBACK] = LITERAL("loopback"),
@@ -30,6 +37,7 @@ static const struct str trust_user_header_values[] = {
 #define ROW_VALUES_DOUBLE(name)
 #define ROW_VALUES_BOOL(name)
 #define ROW_VALUES_TEXT(name)
+#define ROW_VALUES_SECRET(name)
 #define ROW_VALUES_ENUM(name) .values = name##_values, .value_count = ARRAY_LEN(name##_values),
 
 const struct setting settings_table[] = {
@@ -62,6 +70,7 @@ void settings_init(struct settings *settings)
 #define DEFAULT_BOOL(value) (value)
 #define DEFAULT_ENUM(value) (value)
 #define DEFAULT_TEXT(value) STR(value)
+#define DEFAULT_SECRET(value) STR(value)
     *settings = (struct settings){
 #define SETTING(name_, kind_, default_, ...) .name_ = DEFAULT_##kind_(default_),
 #include "conf/settings.def"
@@ -157,9 +166,10 @@ static bool is_printable(struct str text)
     return true;
 }
 
-static bool set_text(struct str text, struct arena *arena, struct str *field, bool *ret_no_memory)
+static bool set_text(const struct setting *setting, struct str text, struct arena *arena, struct str *field,
+                     bool *ret_no_memory)
 {
-    if (text.len == 0 || text.len > SETTING_TEXT_MAX || !is_printable(text))
+    if ((text.len == 0 && setting->kind == SETTING_KIND_TEXT) || text.len > SETTING_TEXT_MAX || !is_printable(text))
         return false;
     struct str copy = arena_dup(arena, text);
     if (copy.ptr)
@@ -172,6 +182,8 @@ static bool set_text(struct str text, struct arena *arena, struct str *field, bo
 static void explain(const struct setting *setting, struct str text, struct buf *out)
 {
     struct str shown = {text.ptr, MIN(text.len, SHOWN_MAX)};
+    if (setting->kind == SETTING_KIND_SECRET)
+        shown = STR("...");
     buf_printf(out, STR_FMT ": '" STR_FMT "'", STR_ARG(setting->name), STR_ARG(shown));
     switch (setting->kind) {
     case SETTING_KIND_U64:
@@ -187,6 +199,7 @@ static void explain(const struct setting *setting, struct str text, struct buf *
             buf_printf(out, "%s" STR_FMT, i == 0 ? " is none of " : ", ", STR_ARG(setting->values[i]));
         break;
     case SETTING_KIND_TEXT:
+    case SETTING_KIND_SECRET:
         buf_printf(out, " is not a text of 1 to %d printable bytes", SETTING_TEXT_MAX);
         break;
     }
@@ -211,7 +224,8 @@ enum err setting_set(const struct setting *setting, struct str text, struct aren
         is_good = set_enum(setting, text, field);
         break;
     case SETTING_KIND_TEXT:
-        is_good = set_text(text, arena, field, &no_memory);
+    case SETTING_KIND_SECRET:
+        is_good = set_text(setting, text, arena, field, &no_memory);
         break;
     }
     if (!is_good)
@@ -251,6 +265,9 @@ void setting_get(const struct setting *setting, const struct settings *settings,
     case SETTING_KIND_TEXT:
         buf_add(out, *(const struct str *)field);
         break;
+    case SETTING_KIND_SECRET:
+        buf_add(out, ((const struct str *)field)->len > 0 ? STR("********") : STR_NONE);
+        break;
     }
 }
 
@@ -267,6 +284,7 @@ bool setting_is_equal(const struct setting *setting, const struct settings *a, c
     case SETTING_KIND_ENUM:
         return *(const unsigned *)left == *(const unsigned *)right;
     case SETTING_KIND_TEXT:
+    case SETTING_KIND_SECRET:
         return str_eq(*(const struct str *)left, *(const struct str *)right);
     }
     return false;

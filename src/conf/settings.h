@@ -7,14 +7,15 @@
 #include "base/err.h"
 #include "conf/config.h"
 
-#define SETTING_TEXT_MAX 4096 /* bytes of a TEXT value */
+#define SETTING_TEXT_MAX 4096 /* bytes of a TEXT or SECRET value */
 
 enum setting_kind {
     SETTING_KIND_U64,
     SETTING_KIND_DOUBLE,
     SETTING_KIND_BOOL,
     SETTING_KIND_ENUM,
-    SETTING_KIND_TEXT
+    SETTING_KIND_TEXT,
+    SETTING_KIND_SECRET
 };
 
 enum setting_reload { SETTING_RELOAD_LIVE, SETTING_RELOAD_START };
@@ -49,7 +50,8 @@ struct str setting_group(const struct setting *setting);
 MUST_USE enum err setting_set(const struct setting *setting, struct str text, struct arena *arena,
                               struct settings *io_settings, struct buf *io_message);
 
-/* The field as text that setting_set reads back to the same value. */
+/* The field as text that setting_set reads back to the same value; of a SECRET only asterisks, or nothing if it is not
+ * set. */
 void setting_get(const struct setting *setting, const struct settings *settings, struct buf *out);
 
 bool setting_is_equal(const struct setting *setting, const struct settings *a, const struct settings *b);

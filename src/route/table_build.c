@@ -153,7 +153,7 @@ static enum err build_groups(struct builder *builder)
     table->group_count = config->hostgroup_count;
     for (size_t i = 0; i < table->group_count; i++) {
         table->groups[i].config = &config->hostgroups[i];
-        table->groups[i].strategy = strategy_get(config->hostgroups[i].strategy);
+        table->groups[i].strategy = strategy_get(hostgroup_strategy(config, &config->hostgroups[i]));
         enum err err = build_group_all(builder, i);
         if (err == ERR_OK)
             err = build_group_open(builder, i);

@@ -56,9 +56,9 @@ static void test_rows(void **state)
     static const char *const rows[] = {
         "| `weight` | whole number, 1 to 1000 | `1` |",
         "| `name` | name | required | Unique name. |",
-        "| `strategy` | one of `weighted_round_robin`, `least_connections`, `latency`, `random` | "
-        "`least_connections` |",
-        "| `auth` | one of `none`, `master` | `none` |", /* words that are refused are not offered */
+        "| `strategy` | one of `weighted_round_robin`, `least_connections`, `latency`, `latency_based`, `random`, `default` | "
+        "`default` |",
+        "| `auth` | one of `none`, `master`, `optional`, `keys` | `none` |",
         "| `groq` | `https://api.groq.com` | `GROQ_API_KEY` | `/openai/v1` | |",
         "| `ollama` | `http://127.0.0.1:11434` | | `/v1` | `/api/version` |",
         "### Retries\n\n| Setting | Default | Values | Change by | Meaning |\n| --- | --- | --- | --- | --- "

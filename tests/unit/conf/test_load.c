@@ -47,15 +47,17 @@ static void test_rows(void **state)
 
 static void check_default_listeners(const struct config *config)
 {
-    assert_int_equal(config->listener_count, 3);
+    assert_int_equal(config->listener_count, 4);
     assert_str(config->listeners[0].name, "api");
     assert_str(config->listeners[0].host, "127.0.0.1");
     assert_int_equal(config->listeners[0].port, 6034);
     assert_int_equal(config->listeners[0].serves, SERVES_INFERENCE);
     assert_int_equal(config->listeners[1].port, 6033);
     assert_int_equal(config->listeners[1].serves, SERVES_ADMIN | SERVES_METRICS);
-    assert_int_equal(config->listeners[2].port, 9090);
-    assert_int_equal(config->listeners[2].serves, SERVES_METRICS);
+    assert_int_equal(config->listeners[3].port, 9090);
+    assert_int_equal(config->listeners[3].serves, SERVES_METRICS);
+    assert_int_equal(config->listeners[2].port, 6032);
+    assert_int_equal(config->listeners[2].serves, SERVES_SQL);
     assert_int_equal(config->listeners[2].auth, AUTH_NONE);
 }
 
@@ -222,7 +224,7 @@ static void test_add_server(void **state)
     assert_str(config->servers[2].endpoint.base_path, "/x/v1");
     assert_int_equal(config->hostgroup_count, 2);
     assert_int_equal(config->hostgroups[0].id, 0);
-    assert_int_equal(config->hostgroups[0].strategy, STRATEGY_LEAST_CONNECTIONS);
+    assert_int_equal(hostgroup_strategy(config, &config->hostgroups[0]), STRATEGY_LEAST_CONNECTIONS);
     assert_int_equal(config->hostgroups[1].id, 3);
     config_free(config);
 }

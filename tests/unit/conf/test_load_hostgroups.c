@@ -42,7 +42,7 @@ static void test_implied_groups(void **state)
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
         assert_int_equal(config->hostgroups[i].id, ids[i]);
         assert_int_equal(config->hostgroups[i].strategy,
-                         ids[i] == 9 ? STRATEGY_LATENCY : STRATEGY_LEAST_CONNECTIONS);
+                         ids[i] == 9 ? STRATEGY_LATENCY : STRATEGY_DEFAULT);
         assert_str(config->hostgroups[i].name, ids[i] == 9 ? "nine" : "");
         assert_ptr_equal(hostgroup_find(config, ids[i]), &config->hostgroups[i]);
     }

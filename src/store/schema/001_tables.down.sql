@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: Apache-2.0
+DROP TABLE journal_positions;
+DROP TABLE usage_ledger;
+DROP TABLE global_variables;
+DROP TABLE ai_model_aliases;
+DROP TABLE ai_models;
+DROP TABLE ai_api_keys;
+DROP TABLE ai_users;
+DROP TABLE ai_routing_rules;
+DROP TABLE ai_hostgroups;
+DROP TABLE ai_servers;
