@@ -22,10 +22,15 @@ struct live_request {
 };
 
 /* All of them, oldest first per worker. Any thread but a worker's; waits for the workers, a few milliseconds.
- * ERR_TIMEOUT: a worker has not answered within a second; what came is there. */
+ * ERR_TIMEOUT: a worker has not answered within a second. */
 MUST_USE enum err live_snapshot(struct gateway *gateway, struct arena *arena, struct live_request **ret_requests,
                                 size_t *ret_count);
 
 /* Ends a request: its client gets an error, its server is hung up on. Waits as above. False: there is no such request. */
 MUST_USE bool live_kill(struct gateway *gateway, uint64_t id);
-bool live_kill_by_request_id(struct gateway *gateway, struct str request_id);
+MUST_USE bool live_kill_by_request_id(struct gateway *gateway, struct str request_id);
+
+struct request;
+
+/* For the end of a request, on its worker's thread: snapshots under way step over it. */
+void live_request_ends(struct worker *worker, struct request *req);

@@ -113,6 +113,7 @@ static struct request *request_new(struct worker *worker)
     wheel_timer_init(&req->lifetime, on_lifetime_over);
     wheel_timer_init(&req->pulse, on_pulse);
     gate_waiter_init(&req->waiter, &worker->loop, on_grant);
+    req->number = ++worker->request_number << WORKER_INDEX_BITS | worker->index;
     list_push_back(&worker->requests, &req->node);
     worker->request_count++;
     counter_add(&worker->totals.in_flight, 1);

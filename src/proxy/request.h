@@ -62,6 +62,7 @@ struct relay {
 struct request {
     struct worker *worker;
     struct list node; /* in worker->requests */
+    uint64_t number;  /* unique in the process: what KILL takes */
     struct http_conn *conn;
     struct table *table; /* the configuration it runs under; a reference */
     struct arena arena;  /* for the request's life; holds this struct */

@@ -2,6 +2,7 @@
 /* The end of every request, however it came about: what it held is given back once, and it is booked once. */
 #include "proxy/access_log.h"
 #include "proxy/heads.h"
+#include "proxy/live.h"
 #include "proxy/request.h"
 #include "proxy/worker.h"
 
@@ -104,6 +105,7 @@ enum step phase_end(struct request *req)
 {
     struct worker *worker = req->worker;
     ASSERT(!req->grant.server && !exchange_is_running(&req->exchange));
+    live_request_ends(worker, req);
     list_remove(&req->node);
     relay_reset(req);
     body_free(&worker->bodies, &req->body);

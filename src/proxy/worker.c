@@ -286,6 +286,7 @@ enum err worker_init(struct worker *worker, struct gateway *gateway, unsigned in
     worker->gateway = gateway;
     worker->table = table_ref(gateway->table);
     list_init(&worker->requests);
+    list_init(&worker->live_parts);
     block_cache_init(&worker->blocks, BLOCKS_KEPT);
     body_pool_init(&worker->bodies, BODIES_KEPT);
     rng_init_random(&worker->rng);

@@ -31,6 +31,8 @@ struct worker_run {
     struct str pieces[WORKER_RUN_PIECES];
 };
 
+#define WORKER_INDEX_BITS 8 /* at most 256 workers: the setting's range */
+
 struct worker {
     unsigned index;
     uv_thread_t thread;
@@ -49,6 +51,8 @@ struct worker {
     struct worker_run run;
     struct list requests; /* of struct request */
     size_t request_count;
+    uint64_t request_number; /* of the newest request */
+    struct list live_parts;  /* of struct live_part: snapshots under way (live.c) */
     struct origin_limits origin_limits;
     struct worker_origin *origins[GATEWAY_SLOTS];                  /* by server slot; NULL until first used */
     _Atomic(struct server_counters *) counters[GATEWAY_SLOTS + 1]; /* by server slot; the last: no server */
