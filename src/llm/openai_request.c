@@ -11,6 +11,10 @@ enum field {
     FIELD_USER,
     FIELD_MESSAGES,
     FIELD_PROMPT,
+    FIELD_TEMPERATURE,
+    FIELD_MAX_TOKENS,
+    FIELD_MAX_COMPLETION_TOKENS,
+    FIELD_N,
     FIELD_COUNT_
 };
 
@@ -21,6 +25,10 @@ static const struct str field_names[FIELD_COUNT_] = {
     [FIELD_USER] = {"user", 4},
     [FIELD_MESSAGES] = {"messages", 8},
     [FIELD_PROMPT] = {"prompt", 6},
+    [FIELD_TEMPERATURE] = {"temperature", 11},
+    [FIELD_MAX_TOKENS] = {"max_tokens", 10},
+    [FIELD_MAX_COMPLETION_TOKENS] = {"max_completion_tokens", 21},
+    [FIELD_N] = {"n", 1},
 };
 
 struct reading {
@@ -84,6 +92,22 @@ static enum json_visit visit_options(struct reading *r, const struct json_item *
     return item->type == JSON_OBJECT ? JSON_ENTER : JSON_SKIP;
 }
 
+/* What servers judge, we only look at: a value of the wrong type counts as none. */
+static void visit_temperature(struct openai_request *req, const struct json_item *item)
+{
+    double temperature;
+    bool is_number = item->type == JSON_NUMBER && json_item_double(item, &temperature) == ERR_OK;
+    req->temperature = item->type == JSON_NULL            ? TEMPERATURE_ABSENT
+                       : is_number && temperature == 0.0 ? TEMPERATURE_ZERO
+                                                          : TEMPERATURE_OTHER;
+}
+
+static uint64_t count_of(const struct json_item *item)
+{
+    uint64_t count;
+    return item->type == JSON_NUMBER && json_item_u64(item, &count) == ERR_OK ? count : 0;
+}
+
 static enum json_visit visit_field(struct reading *r, const struct json_item *item)
 {
     enum field field = field_of(item->key);
@@ -111,6 +135,16 @@ static enum json_visit visit_field(struct reading *r, const struct json_item *it
     case FIELD_PROMPT:
         if (r->needs_text && item->type == JSON_STRING && !reading_keep_text(r, item, &r->req->last_text))
             return reading_fail(r, FAULT_BAD_FIELD, STR("prompt"));
+        return JSON_SKIP;
+    case FIELD_TEMPERATURE:
+        visit_temperature(r->req, item);
+        return JSON_SKIP;
+    case FIELD_MAX_TOKENS:
+    case FIELD_MAX_COMPLETION_TOKENS:
+        r->req->max_tokens = MAX(r->req->max_tokens, count_of(item));
+        return JSON_SKIP;
+    case FIELD_N:
+        r->req->choices = count_of(item);
         return JSON_SKIP;
     default:
         return r->needs_text && item->type == JSON_ARRAY ? JSON_ENTER : JSON_SKIP;

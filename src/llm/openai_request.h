@@ -8,11 +8,16 @@
 #include "llm/splice.h"
 #include "wire/json_read.h"
 
+enum temperature { TEMPERATURE_ABSENT, TEMPERATURE_ZERO, TEMPERATURE_OTHER };
+
 struct openai_request {
     struct str model;            /* unescaped; empty when the request has none */
     size_t model_at, model_size; /* its token in the body, quotes included */
     struct str user;             /* unescaped; the API's own "user" field */
     struct str last_text;        /* text of the last user message, or the prompt; only when asked for */
+    enum temperature temperature;
+    uint64_t max_tokens; /* most output tokens of a choice, by either name; 0: not said */
+    uint64_t choices;    /* n; 0: not said, which is one */
     bool is_stream;
     bool wants_usage;  /* the client asked for the usage chunk of the stream */
     size_t object_at;  /* offset of the body's opening bracket */

@@ -279,11 +279,43 @@ static void test_last_text(void **state)
     }
 }
 
+static void test_numbers(void **state)
+{
+    static const struct {
+        const char *body;
+        enum temperature temperature;
+        uint64_t max_tokens, choices;
+    } rows[] = {
+        {"{}", TEMPERATURE_ABSENT, 0, 0},
+        {"{\"temperature\":0}", TEMPERATURE_ZERO, 0, 0},
+        {"{\"temperature\":0.0,\"n\":3}", TEMPERATURE_ZERO, 0, 3},
+        {"{\"temperature\":-0}", TEMPERATURE_ZERO, 0, 0},
+        {"{\"temperature\":0.01}", TEMPERATURE_OTHER, 0, 0},
+        {"{\"temperature\":null}", TEMPERATURE_ABSENT, 0, 0},
+        {"{\"temperature\":\"0\"}", TEMPERATURE_OTHER, 0, 0}, /* not a number: nothing to rely on */
+        {"{\"max_tokens\":5}", TEMPERATURE_ABSENT, 5, 0},
+        {"{\"max_completion_tokens\":7,\"max_tokens\":5}", TEMPERATURE_ABSENT, 7, 0},
+        {"{\"max_tokens\":-5,\"n\":1.5}", TEMPERATURE_ABSENT, 0, 0},
+        {"{\"messages\":[{\"temperature\":0,\"max_tokens\":9}]}", TEMPERATURE_ABSENT, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct openai_request req;
+        struct str param, body = padded(rows[i].body);
+        assert_int_equal(openai_request_read(reader, body, false, &arena, &req, &param), FAULT_NONE);
+        assert_int_equal(req.temperature, rows[i].temperature);
+        assert_int_equal(req.max_tokens, rows[i].max_tokens);
+        assert_int_equal(req.choices, rows[i].choices);
+        unpad(body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_facts, begin, end),
         cmocka_unit_test_setup_teardown(test_faults, begin, end),
+        cmocka_unit_test_setup_teardown(test_numbers, begin, end),
         cmocka_unit_test_setup_teardown(test_ask_usage, begin, end),
         cmocka_unit_test_setup_teardown(test_rename_keeps_all_else, begin, end),
         cmocka_unit_test_setup_teardown(test_last_text, begin, end),
