@@ -90,6 +90,30 @@ static enum err compile_servers(struct policy *policy, struct buf *error)
     return ERR_OK;
 }
 
+static int compare_str(struct str a, struct str b)
+{
+    int order = memcmp(a.ptr, b.ptr, MIN(a.len, b.len));
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_aliases(const void *a, const void *b)
+{
+    const struct alias_config *const *left = a, *const *right = b;
+    return compare_str((*left)->alias, (*right)->alias);
+}
+
+static enum err sort_aliases(struct policy *policy)
+{
+    const struct config *config = policy->config;
+    policy->aliases = ARENA_NEW_ARRAY(&policy->arena, const struct alias_config *, MAX(config->alias_count, 1));
+    if (!policy->aliases)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < config->alias_count; i++)
+        policy->aliases[i] = &config->aliases[i];
+    qsort(policy->aliases, config->alias_count, sizeof(policy->aliases[0]), compare_aliases);
+    return ERR_OK;
+}
+
 /* All but the configuration. */
 static void policy_free(struct policy *policy)
 {
@@ -113,6 +137,10 @@ enum err policy_new(struct config *config, struct buf *error, struct policy **re
     enum err err = compile_rules(policy, error);
     if (err == ERR_OK)
         err = compile_servers(policy, error);
+    if (err == ERR_OK)
+        err = sort_aliases(policy);
+    if (err == ERR_OK)
+        err = identities_init(&policy->identities, config, &policy->arena);
     if (err != ERR_OK) {
         policy_free(policy);
         return err;
@@ -134,6 +162,17 @@ void policy_unref(struct policy *policy)
     struct config *config = policy->config;
     policy_free(policy);
     config_free(config);
+}
+
+struct str policy_real_model(const struct policy *policy, struct str name)
+{
+    struct alias_config wanted = {.alias = name};
+    const struct alias_config *key = &wanted;
+    if (policy->config->alias_count == 0 || name.len == 0)
+        return name;
+    const struct alias_config **found = bsearch(&key, policy->aliases, policy->config->alias_count,
+                                                sizeof(policy->aliases[0]), compare_aliases);
+    return found ? (*found)->model : name;
 }
 
 static bool rule_matches(const struct rule *rule, const struct route_facts *facts,

@@ -4,6 +4,7 @@
  * Everything here is for any thread, without a lock. */
 #pragma once
 
+#include "route/identity.h"
 #include "route/match.h"
 
 #include <stdatomic.h>
@@ -30,6 +31,8 @@ struct policy {
     size_t rule_count;
     struct server_models *servers; /* as config->servers */
     bool needs_text;               /* some rule looks at the text of the request */
+    struct identities identities;
+    const struct alias_config **aliases; /* sorted by alias */
 };
 
 /* What rules look at. */
@@ -37,6 +40,7 @@ struct route_facts {
     struct str model; /* empty: the request has none */
     struct str user;
     struct str last_text; /* of the user; only looked at when policy->needs_text */
+    unsigned default_hostgroup; /* of the user: tried first when no rule matches; 0: none */
 };
 
 /* Owns `config` once it succeeds. ERR_INVALID: `error` says which pattern is wrong and where. */
@@ -46,6 +50,9 @@ struct policy *policy_ref(struct policy *policy);
 
 /* The last one frees the configuration too. Harmless on NULL. */
 void policy_unref(struct policy *policy);
+
+/* The model that `name` stands for: itself unless it is an alias. */
+struct str policy_real_model(const struct policy *policy, struct str name);
 
 /* The first rule of which every criterion matches, or NULL. A rule that asks for a model does not match a
  * request without one. A pattern that reaches its limit does not match; scratch->limit_hits counts it. */

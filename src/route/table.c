@@ -123,18 +123,18 @@ static enum route_verdict lookup_take(const struct lookup *lookup, size_t group,
     return ROUTE_FOUND;
 }
 
-/* Index of a rule's hostgroup; group_count when there is none. */
-static size_t group_of_rule(const struct table *table, const struct rule *rule)
+/* Index of a hostgroup; group_count when there is none. */
+static size_t group_by_id(const struct table *table, unsigned id)
 {
     size_t low = 0, high = table->group_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (table->groups[middle].config->id < rule->config->hostgroup)
+        if (table->groups[middle].config->id < id)
             low = middle + 1;
         else
             high = middle;
     }
-    bool found = low < table->group_count && table->groups[low].config->id == rule->config->hostgroup;
+    bool found = low < table->group_count && table->groups[low].config->id == id;
     return found ? low : table->group_count;
 }
 
@@ -143,12 +143,15 @@ struct group_range {
     size_t first, last;
 };
 
+static struct group_range only_group(const struct table *table, unsigned id)
+{
+    size_t group = group_by_id(table, id);
+    return (struct group_range){group, MIN(group + 1, table->group_count)};
+}
+
 static struct group_range groups_for(const struct table *table, const struct rule *rule)
 {
-    if (!rule)
-        return (struct group_range){0, table->group_count};
-    size_t group = group_of_rule(table, rule);
-    return (struct group_range){group, MIN(group + 1, table->group_count)};
+    return rule ? only_group(table, rule->config->hostgroup) : (struct group_range){0, table->group_count};
 }
 
 static enum route_verdict route_without_model(const struct table *table, struct group_range range,
@@ -164,19 +167,37 @@ static enum route_verdict route_without_model(const struct table *table, struct 
     return ROUTE_NO_SERVERS;
 }
 
+/* The first group of the range that has what is asked for; the range's end if none has. */
+static size_t first_with_model(const struct lookup *lookup, struct group_range range)
+{
+    size_t group = range.first;
+    while (group < range.last && !lookup_has(lookup, group))
+        group++;
+    return group;
+}
+
 enum route_verdict table_route(const struct table *table, const struct route_facts *facts,
                                struct match_scratch *scratch, struct arena *arena, struct route *ret_route)
 {
-    const struct rule *rule = policy_find_rule(table->policy, facts, scratch);
-    bool rewrites = rule && rule->config->rewrite_model.len > 0 && facts->model.len > 0;
-    *ret_route = (struct route){.rule = rule, .model = rewrites ? rule->config->rewrite_model : facts->model};
-    struct group_range range = groups_for(table, rule);
-    if (ret_route->model.len == 0)
-        return route_without_model(table, range, ret_route);
+    struct route_facts meant = *facts;
+    meant.model = policy_real_model(table->policy, facts->model);
+    const struct rule *rule = policy_find_rule(table->policy, &meant, scratch);
+    bool rewrites = rule && rule->config->rewrite_model.len > 0 && meant.model.len > 0;
+    *ret_route = (struct route){.rule = rule, .model = rewrites ? rule->config->rewrite_model : meant.model};
+    struct group_range range = groups_for(table, rule), own = {0, 0};
+    if (!rule && facts->default_hostgroup > 0)
+        own = only_group(table, facts->default_hostgroup);
+    if (ret_route->model.len == 0) {
+        enum route_verdict verdict = route_without_model(table, own, ret_route);
+        return verdict == ROUTE_FOUND ? verdict : route_without_model(table, range, ret_route);
+    }
     struct lookup lookup = {table, ret_route->model, table_find_model(table, ret_route->model)};
-    for (size_t i = range.first; i < range.last; i++)
-        if (lookup_has(&lookup, i))
-            return lookup_take(&lookup, i, arena, ret_route);
+    size_t group = first_with_model(&lookup, own);
+    if (group < own.last)
+        return lookup_take(&lookup, group, arena, ret_route);
+    group = first_with_model(&lookup, range);
+    if (group < range.last)
+        return lookup_take(&lookup, group, arena, ret_route);
     /* Without any server, "no such model" would blame the wrong thing. */
     if (table->server_count == 0 || (rule && lookup_is_anywhere(&lookup)))
         return ROUTE_NO_SERVERS;

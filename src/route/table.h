@@ -100,8 +100,9 @@ struct route {
     struct candidates candidates;    /* ROUTE_FOUND */
 };
 
-/* A rule is an order: a request that it sends to a hostgroup without the model goes nowhere else, and gets
- * ROUTE_NO_MODEL only if nobody has the model. Without a rule: the lowest hostgroup that has the model. A
+/* An alias counts as the model it stands for. A rule is an order: a request that it sends to a hostgroup without the
+ * model goes nowhere else, and gets ROUTE_NO_MODEL only if nobody has the model. Without a rule: the user's default
+ * hostgroup if that has the model, else the lowest one that has it. A
  * request without a model may go to every server of the rule's hostgroup, else of the lowest that has
  * servers. Always fills `ret_route`; `arena` is the request's. */
 enum route_verdict table_route(const struct table *table, const struct route_facts *facts,

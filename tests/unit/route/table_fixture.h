@@ -19,6 +19,7 @@ struct world {
     uint64_t generation;
     struct match_scratch scratch;
     struct arena arena; /* of requests */
+    unsigned default_hostgroup; /* of their user */
 };
 
 static inline void world_adopt(struct world *world, struct policy *policy)
@@ -71,7 +72,10 @@ static inline void world_tell(struct world *world, const char *server, const cha
 
 static inline enum route_verdict world_route(struct world *world, const char *model, struct route *ret_route)
 {
-    struct route_facts facts = {.model = str_from(model), .user = STR("u"), .last_text = STR("")};
+    struct route_facts facts = {.model = str_from(model),
+                                .user = STR("u"),
+                                .last_text = STR(""),
+                                .default_hostgroup = world->default_hostgroup};
     return table_route(world->table, &facts, &world->scratch, &world->arena, ret_route);
 }
 

@@ -237,6 +237,55 @@ static void test_config_of(void **state)
     assert_null(table_config_of(world->table, &stranger));
 }
 
+static void test_default_hostgroup(void **state)
+{
+    static const struct {
+        unsigned hostgroup;
+        const char *model, *expected;
+    } rows[] = {
+        {0, "m", "a"}, {1, "m", "b"}, {1, "", "b"},
+        {1, "only-0", "a"},   /* the user's group does not have it: by model */
+        {9, "m", "a"},        /* no such group */
+        {2, "m", "a"},        /* an empty one */
+        {2, "", "a"},
+        {1, "ruled", "0"},    /* a rule is an order */
+        {1, "nowhere", "-"},
+    };
+    struct world *world = *state;
+    struct config *config = fixture_config();
+    groups_012(config);
+    fixture_server(config, "a", 0, 1, "m only-0");
+    fixture_server(config, "b", 1, 1, "m ruled");
+    fixture_rule(config, "ruled", "", "", 0, "");
+    world_load(world, config);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        world->default_hostgroup = rows[i].hostgroup;
+        assert_string_equal(world_candidates(world, rows[i].model), rows[i].expected);
+    }
+}
+
+static void test_aliases(void **state)
+{
+    struct world *world = *state;
+    struct config *config = fixture_config();
+    struct alias_config aliases[] = {{STR("small"), STR("m")}, {STR("big"), STR("x")}, {STR("gone"), STR("nowhere")}};
+    groups_012(config);
+    fixture_server(config, "a", 0, 1, "m");
+    fixture_server(config, "b", 1, 1, "x m");
+    fixture_rule(config, "x", "", "", 1, "");
+    config->aliases = aliases;
+    config->alias_count = ARRAY_LEN(aliases);
+    world_load(world, config);
+    struct route route;
+    assert_string_equal(world_candidates(world, "small"), "a");
+    assert_int_equal(world_route(world, "small", &route), ROUTE_FOUND);
+    assert_true(str_eq(route.model, STR("m")));
+    assert_int_equal(world_route(world, "big", &route), ROUTE_FOUND); /* rules see what is meant */
+    assert_non_null(route.rule);
+    assert_string_equal(world_candidates(world, "gone"), "-");
+    assert_string_equal(world_candidates(world, "smal"), "-");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +299,8 @@ int main(void)
         WORLD_TEST(test_needs_text),
         WORLD_TEST(test_find_model),
         WORLD_TEST(test_config_of),
+        WORLD_TEST(test_default_hostgroup),
+        WORLD_TEST(test_aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
