@@ -17,12 +17,13 @@ struct db {
     bool is_mirroring; /* may change rows that come from the file: SQL function is_mirroring() */
 };
 
-/* Opens `path`, which is created (mode 0600) when missing. Sets: WAL, synchronous=NORMAL... see db.c for each and why;
- * foreign keys on, secure_delete on, no cache spill (so that a secret that is sealed before its transaction commits
- * never reaches the disk in clear), and a busy timeout of zero: writers that meet another one get ERR_BUSY at once.
- * The db has to stay where it is until db_close. `why` (DB_WHY_MAX bytes) says what went wrong. */
+/* Opens `path`, which is created (mode 0600) when missing. A commit has reached the disk when it returns, foreign keys
+ * are on, and what a transaction writes reaches no file before its COMMIT, so that a secret that is sealed until then is
+ * never on disk in clear; db.c says what is set and why. The busy timeout is zero: who meets another writer gets
+ * ERR_BUSY at once. The db has to stay where it is until db_close. `why` (DB_WHY_MAX bytes) says what went wrong. */
 MUST_USE enum err db_open(struct db *db, const char *path, char *why);
-void db_close(struct db *db); /* harmless on a zeroed one */
+void db_close(
+    struct db *db); /* harmless on a zeroed one; rolls back. Every statement has been finalized before */
 
 /* ---- migrations: src/store/schema/NNN_name.{up,down}.sql, built into the program ---- */
 
@@ -30,7 +31,8 @@ void db_close(struct db *db); /* harmless on a zeroed one */
 unsigned db_version(struct db *db);
 unsigned db_newest_version(void);
 
-/* One transaction a step. Up goes to the newest, down goes one step. ERR_INVALID: the file is of a newer program. */
+/* One transaction a step. Up goes to the newest, down goes one step. ERR_INVALID: the file is of a newer program, or of
+ * another one. */
 MUST_USE enum err db_migrate_up(struct db *db, char *why);
 MUST_USE enum err db_migrate_down(struct db *db, char *why);
 
@@ -42,5 +44,15 @@ MUST_USE enum err db_exec(struct db *db, const char *sql, char *why);
 /* Prepares one statement; NULL and `why` on failure. sqlite3_finalize is the caller's. */
 MUST_USE sqlite3_stmt *db_prepare(struct db *db, const char *sql, char *why);
 
-void db_bind_str(sqlite3_stmt *stmt, int index, struct str text);
-struct str db_column_str(sqlite3_stmt *stmt, int column); /* until the next step; NULL is empty */
+/* One step; *ret_is_row: there is a row to read, else the statement is through. */
+MUST_USE enum err db_step(struct db *db, sqlite3_stmt *stmt, bool *ret_is_row, char *why);
+
+/* Runs a statement that gives no rows, and makes it ready for the next bindings. */
+MUST_USE enum err db_run(struct db *db, sqlite3_stmt *stmt, char *why);
+
+/* What the last failure on this connection comes to: ERR_BUSY (another writer), ERR_NO_MEMORY, ERR_INVALID (the
+ * statement or a constraint), ERR_SYSTEM (disk, permission, damaged file). `why` gets SQLite's words. */
+enum err db_error(struct db *db, char *why);
+
+void db_bind_str(sqlite3_stmt *stmt, int index, struct str text); /* copies; empty is '', not NULL */
+struct str db_column_str(sqlite3_stmt *stmt, int column);         /* until the next step; NULL is empty */

@@ -22,8 +22,8 @@ struct seal {
 /* `passphrase` may be empty: then the key is the content of `data_dir`/secret.key, made at random (mode 0600) when
  * missing. `old_passphrase` may be empty. data_dir/digest.key is made in any case. */
 #define SEAL_WHY_MAX 512
-MUST_USE enum err seal_init(struct seal *seal, struct str data_dir, struct str passphrase, struct str old_passphrase,
-                            char *why);
+MUST_USE enum err seal_init(struct seal *seal, struct str data_dir, struct str passphrase,
+                            struct str old_passphrase, char *why);
 void seal_fini(struct seal *seal);
 
 bool seal_is_sealed(struct str text);
