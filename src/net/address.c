@@ -54,6 +54,16 @@ struct str address_format(const struct address *address, char *out)
     return (struct str){out, (size_t)len};
 }
 
+struct str address_network(const struct address *address)
+{
+    if (address->any.sa_family != AF_INET6)
+        return (struct str){(const char *)&address->v4.sin_addr, sizeof(address->v4.sin_addr)};
+    const char *bytes = (const char *)&address->v6.sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+        return (struct str){bytes + 12, 4};
+    return (struct str){bytes, 8};
+}
+
 uint16_t address_port(const struct address *address)
 {
     return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port);

@@ -28,6 +28,9 @@ MUST_USE bool address_parse(struct str host, uint16_t port, struct address *ret_
 /* "127.0.0.1:80", "[::1]:80" into `out` of ADDRESS_TEXT_MAX bytes; a view of it. */
 struct str address_format(const struct address *address, char *out);
 
+/* The bytes that stand for who is there: an IPv4 address, or the /64 of an IPv6 one, which one host has whole. */
+struct str address_network(const struct address *address);
+
 uint16_t address_port(const struct address *address);
 
 /* 127.0.0.0/8, ::1 and IPv4-mapped loopback. */

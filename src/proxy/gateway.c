@@ -17,7 +17,9 @@ struct client_tls {
 
 void gateway_init(struct gateway *gateway)
 {
-    *gateway = (struct gateway){.started_at = clock_realtime()};
+    struct rng rng;
+    rng_init_random(&rng);
+    *gateway = (struct gateway){.started_at = clock_realtime(), .hash_seed = rng_next(&rng)};
     gate_init(&gateway->gate);
     pthread_mutex_init(&gateway->tls_lock, NULL);
 }

@@ -13,6 +13,7 @@
 #define GATEWAY_SLOTS ((size_t)1024) /* most servers at a time */
 
 struct worker;
+struct seal;
 
 /* A listener of the configuration, reserved for this process. Immutable once the workers run. */
 struct gateway_listener {
@@ -39,6 +40,8 @@ struct gateway {
     pthread_mutex_t tls_lock;
     struct loop *control;                             /* of the control thread */
     void (*on_worker_ended)(struct message *message); /* on it: worker->ended of one that has drained */
+    const struct seal *seal; /* borrowed; for the digests of clients' keys */
+    uint64_t hash_seed;      /* random: nobody outside can know what collides */
     usec_t started_at;
     atomic_bool is_draining;
 };

@@ -5,7 +5,6 @@
 #include "proxy/worker.h"
 #include "wire/json_write.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 /*
@@ -25,7 +24,6 @@
 typedef enum step (*step_function)(struct request *req);
 
 static enum step phase_head(struct request *req);
-static enum step phase_auth(struct request *req);
 static enum step phase_body(struct request *req);
 static enum step phase_parse(struct request *req);
 static enum step phase_route(struct request *req);
@@ -76,6 +74,7 @@ static void request_move_to(struct request *req, struct table *table)
 {
     gate_drop_table(&req->worker->gateway->gate, req->table);
     req->table = table;
+    req->account = identity_user(&table->policy->identities, req->user);
     req->server = NULL; /* these were the old table's */
     req->last_server = NULL;
     req->server_name = STR_NONE;
@@ -214,7 +213,7 @@ static void on_request(struct http_conn *conn)
     request_run(req);
 }
 
-/* ---- HEAD, AUTH, BODY, PARSE ---- */
+/* ---- HEAD, BODY, PARSE ---- */
 
 static enum step phase_head(struct request *req)
 {
@@ -231,44 +230,6 @@ static enum step phase_head(struct request *req)
         req->retry_after = USEC_PER_SEC;
         return request_fail(req, FAULT_DRAINING);
     }
-    return STEP_NEXT;
-}
-
-/* The four places where SDKs put their key. */
-static struct str presented_key(const struct http_head *head)
-{
-    struct str bearer = http_head_value(head, STR("Authorization"));
-    if (bearer.len > 7 && str_eq_nocase((struct str){bearer.ptr, 7}, STR("Bearer ")))
-        return str_trim(str_from_offset(bearer, 7));
-    static const struct str names[] = {{"X-Api-Key", 9}, {"Api-Key", 7}, {"X-Goog-Api-Key", 14}};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct str key = http_head_value(head, names[i]);
-        if (key.len > 0)
-            return key;
-    }
-    return STR_NONE;
-}
-
-static bool key_is(struct str key, struct str wanted)
-{
-    return key.len == wanted.len && CRYPTO_memcmp(key.ptr, wanted.ptr, key.len) == 0;
-}
-
-static struct str trusted_user(const struct request *req)
-{
-    enum trust trust = (enum trust)req->table->policy->config->settings.trust_user_header;
-    bool is_trusted =
-        trust == TRUST_ALWAYS || (trust == TRUST_LOOPBACK && address_is_loopback(&req->conn->peer));
-    return is_trusted ? http_head_value(req->head, STR("X-User")) : STR_NONE;
-}
-
-static enum step phase_auth(struct request *req)
-{
-    const struct gateway_listener *listener = req->conn->via;
-    bool is_open = api_row(req->api)->flags & API_IS_OPEN;
-    if (!is_open && listener->auth == AUTH_MASTER && !key_is(presented_key(req->head), listener->master_key))
-        return request_fail(req, FAULT_UNAUTHORIZED);
-    req->user = arena_dup(&req->arena, trusted_user(req));
     return STEP_NEXT;
 }
 
@@ -350,7 +311,12 @@ static void plan_splices(struct request *req)
 
 static enum step phase_route(struct request *req)
 {
-    struct route_facts facts = {.model = req->model, .user = req->user, .last_text = req->facts.last_text};
+    struct route_facts facts = {
+        .model = req->model,
+        .user = req->user,
+        .last_text = req->facts.last_text,
+        .default_hostgroup = req->account ? req->account->default_hostgroup : 0,
+    };
     switch (table_route(req->table, &facts, &req->worker->scratch, &req->draft, &req->route)) {
     case ROUTE_NO_MODEL:
         req->fault_param = STR("model");

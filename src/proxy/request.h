@@ -16,6 +16,8 @@
 #include "wire/json_scan.h"
 #include "wire/sse.h"
 
+#include <xxhash.h>
+
 struct worker;
 
 enum phase {
@@ -75,6 +77,8 @@ struct request {
     struct http_head *head; /* in draft */
     struct body body;
     struct str id, method, path, model, user;
+    const struct user_config *account; /* in the table's configuration; NULL: a user that ai_users does not name */
+    XXH128_hash_t subject;             /* who shares the limits */
     struct address client;
     bool body_is_here;
     bool is_stream;
@@ -135,6 +139,10 @@ struct gate_question request_question(struct request *req, bool allow_tried);
 /* What Fairlead says about a request in the fields of its answer. */
 struct timing request_timing(const struct request *req);
 void request_describe(const struct request *req, struct answer_head *ret_head);
+
+/* ---- identify.c: who asks ---- */
+
+enum step phase_auth(struct request *req);
 
 /* ---- attempt.c: one try on one server ---- */
 

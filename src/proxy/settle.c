@@ -52,6 +52,25 @@ static void count(struct request *req, const struct timing *timing, usec_t total
     }
 }
 
+/* Series go by names of the configuration; what clients invent is "other". */
+static struct str model_label(const struct request *req)
+{
+    const struct table_model *model = table_find_model(req->table, req->route.model);
+    return model ? model->name : STR("other");
+}
+
+static void count_model(struct request *req, usec_t total)
+{
+    if (api_row(req->api)->flags & API_ANSWERS_ITSELF)
+        return;
+    struct str provider = req->server ? req->server->provider->name : STR_NONE;
+    struct model_row *row =
+        model_counters_row(&req->worker->models, req->server_name, model_label(req), provider);
+    bool is_good = req->fault == FAULT_NONE && req->status < 400;
+    counter_add(is_good ? &row->succeeded : &row->failed, 1);
+    model_row_add_duration(row, total);
+}
+
 static void write_log(struct request *req, const struct timing *timing, usec_t total)
 {
     struct buf *line = worker_log_line(req->worker);
@@ -97,6 +116,7 @@ enum step phase_settle(struct request *req)
     struct timing timing = request_timing(req);
     usec_t total = loop_now(&req->worker->loop) - req->arrived_at;
     count(req, &timing, total);
+    count_model(req, total);
     write_log(req, &timing, total);
     return STEP_NEXT;
 }

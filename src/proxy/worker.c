@@ -302,7 +302,9 @@ enum err worker_init(struct worker *worker, struct gateway *gateway, unsigned in
     worker->json = json_reader_new(JSON_BODY_MAX); /* max_body_bytes decides, and may change */
     if (!worker->json || match_scratch_init(&worker->scratch) != ERR_OK)
         return ERR_NO_MEMORY;
-    err = worker_make_counters(worker, GATEWAY_SLOTS);
+    err = model_counters_init(&worker->models);
+    if (err == ERR_OK)
+        err = worker_make_counters(worker, GATEWAY_SLOTS);
     return err == ERR_OK ? worker_open_listeners(worker) : err;
 }
 
@@ -338,5 +340,6 @@ void worker_join(struct worker *worker)
     buf_free(&worker->log_lines);
     for (size_t slot = 0; slot <= GATEWAY_SLOTS; slot++)
         free(atomic_load(&worker->counters[slot]));
+    model_counters_fini(&worker->models);
     free(worker->listeners);
 }

@@ -8,8 +8,12 @@
 #include "net/listener.h"
 #include "proxy/counters.h"
 #include "proxy/gateway.h"
+#include "proxy/model_counters.h"
 #include "route/table.h"
+#include "store/seal.h"
 #include "wire/json_read.h"
+
+#include <xxhash.h>
 
 /* Where requests to one server go from this worker. */
 struct worker_origin {
@@ -31,6 +35,15 @@ struct worker_run {
     struct str pieces[WORKER_RUN_PIECES];
 };
 
+/* A client's key that was seen lately, and its digest. */
+#define WORKER_KNOWN_KEYS 64
+
+struct known_key {
+    XXH128_hash_t hash;
+    bool is_used;
+    uint8_t digest[KEY_DIGEST_SIZE];
+};
+
 #define WORKER_INDEX_BITS 8 /* at most 256 workers: the setting's range */
 
 struct worker {
@@ -48,6 +61,7 @@ struct worker {
     struct json_reader *json;
     struct rng rng;
     struct match_scratch scratch;
+    struct known_key known_keys[WORKER_KNOWN_KEYS];
     struct worker_run run;
     struct list requests; /* of struct request */
     size_t request_count;
@@ -57,6 +71,7 @@ struct worker {
     struct worker_origin *origins[GATEWAY_SLOTS];                  /* by server slot; NULL until first used */
     _Atomic(struct server_counters *) counters[GATEWAY_SLOTS + 1]; /* by server slot; the last: no server */
     struct worker_counters totals;
+    struct model_counters models;
     struct buf log_lines;
     struct wheel_timer log_flush;
     struct wheel_timer drain_limit;

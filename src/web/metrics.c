@@ -2,6 +2,7 @@
 #include "web/metrics.h"
 
 #include "proxy/worker.h"
+#include "web/model_metrics.h"
 
 /* Sums of all workers for one server. */
 struct sums {
@@ -45,17 +46,6 @@ struct row {
     const struct server *server;
     struct sums sums;
 };
-
-static void escape_label(struct str name, char *out, size_t size)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < name.len && len + 3 < size; i++) {
-        if (name.ptr[i] == '"' || name.ptr[i] == '\\')
-            out[len++] = '\\';
-        out[len++] = name.ptr[i] == '\n' ? ' ' : name.ptr[i];
-    }
-    out[len] = '\0';
-}
 
 static void write_help(struct buf *out, const char *metric, const char *type, const char *help)
 {
@@ -112,7 +102,7 @@ static void write_gauge(struct buf *out, const char *metric, const char *help, c
                         size_t count, struct gateway *gateway,
                         uint64_t (*value)(const struct gate_server_view *))
 {
-    usec_t now = loop_now(gateway->control);
+    usec_t now = clock_monotonic();
     write_help(out, metric, "gauge", help);
     for (size_t i = 0; i < count; i++) {
         if (!rows[i].server)
@@ -168,7 +158,7 @@ static void write_single(struct buf *out, const char *metric, const char *type, 
     buf_printf(out, "%s %llu\n", metric, (unsigned long long)value);
 }
 
-static void write_process(struct buf *out, struct gateway *gateway)
+static void write_process(struct buf *out, struct gateway *gateway, const struct table *table)
 {
     uint64_t connections = 0, in_flight = 0, dropped = 0;
     for (size_t w = 0; w < gateway->worker_count; w++) {
@@ -184,14 +174,14 @@ static void write_process(struct buf *out, struct gateway *gateway)
     write_single(out, "fairlead_access_log_buffers_dropped_total", "counter",
                  "Buffers of access-log lines that the log could not take in time.", dropped);
     write_single(out, "fairlead_config_generation", "gauge", "Generation of the routing table in force.",
-                 gateway->table->generation);
+                 table->generation);
     write_single(out, "fairlead_start_time_seconds", "gauge", "Start of the process, Unix time.",
                  gateway->started_at / USEC_PER_SEC);
     write_help(out, "fairlead_queue_length", "gauge", "Requests that wait for a free server.");
-    for (size_t i = 0; i < gateway->table->group_count; i++) {
-        const struct hostgroup_config *group = gateway->table->groups[i].config;
+    for (size_t i = 0; i < table->group_count; i++) {
+        const struct hostgroup_config *group = table->groups[i].config;
         char label[256];
-        escape_label(group->name, label, sizeof(label));
+        metrics_escape_label(group->name, label, sizeof(label));
         buf_printf(out, "fairlead_queue_length{hostgroup=\"%u\",name=\"%s\"} %zu\n", group->id, label,
                    gate_queue_length(&gateway->gate, group->id));
     }
@@ -201,7 +191,9 @@ static void write_process(struct buf *out, struct gateway *gateway)
 
 void metrics_write(struct buf *out, struct gateway *gateway)
 {
-    const struct table *table = gateway->table;
+    struct table *table = gate_newer_table(&gateway->gate, NULL);
+    if (!table)
+        return;
     size_t count = table->server_count + 1;
     struct arena arena;
     arena_init(&arena, NULL);
@@ -209,7 +201,7 @@ void metrics_write(struct buf *out, struct gateway *gateway)
     if (rows) {
         for (size_t i = 0; i < table->server_count; i++) {
             rows[i].server = table->servers[i];
-            escape_label(table->servers[i]->name, rows[i].label, sizeof(rows[i].label));
+            metrics_escape_label(table->servers[i]->name, rows[i].label, sizeof(rows[i].label));
             rows[i].sums = sum_slot(gateway, table->servers[i]->slot);
         }
         rows[count - 1].sums = sum_slot(gateway, GATEWAY_SLOTS);
@@ -217,6 +209,8 @@ void metrics_write(struct buf *out, struct gateway *gateway)
         write_counted(out, rows, count);
         write_servers(out, rows, count, gateway);
     }
-    write_process(out, gateway);
+    write_process(out, gateway, table);
     arena_fini(&arena);
+    gate_drop_table(&gateway->gate, table);
+    model_metrics_write(out, gateway);
 }

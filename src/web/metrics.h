@@ -5,5 +5,5 @@
 
 #include "proxy/gateway.h"
 
-/* On the control thread. */
+/* Any thread. */
 void metrics_write(struct buf *out, struct gateway *gateway);

@@ -30,7 +30,7 @@ def test_metrics_are_well_formed_and_histograms_add_up(sim, gateway):
     gw.chat()
     wait_for(lambda: gw.metric("fairlead_requests_total", server="s0", code="2xx") == 1)
     histograms = [f for f in families(gw).values() if f.type == "histogram"]
-    assert len(histograms) == 4
+    assert len(histograms) == 5
     for family in histograms:
         buckets = [s for s in family.samples if s.name.endswith("_bucket") and s.labels["server"] == "s0"]
         values = [s.value for s in buckets]

@@ -140,11 +140,34 @@ static void test_view_within_text(void **state)
     assert_true(str_eq(address_format(&address, out), STR("[::1]:9")));
 }
 
+static void test_network(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } rows[] = {
+        {"192.0.2.1", "192.0.2.1", true},
+        {"192.0.2.1", "192.0.2.2", false},
+        {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true}, /* one /64 */
+        {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
+        {"::ffff:192.0.2.1", "192.0.2.1", true},
+        {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct address a, b;
+        assert_true(address_parse(str_from(rows[i].a), 1, &a));
+        assert_true(address_parse(str_from(rows[i].b), 2, &b));
+        assert_int_equal(str_eq(address_network(&a), address_network(&b)), rows[i].is_same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numeric_and_back),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_network),
         cmocka_unit_test(test_longest),
         cmocka_unit_test(test_view_within_text),
     };
