@@ -393,7 +393,8 @@ int cli_serve(const struct cli *cli)
     if (!control.policy)
         return 1;
     control.boot_policy = policy_ref(control.policy);
-    gateway_init(&control.gateway);
+    if (gateway_init(&control.gateway) != ERR_OK)
+        return fail("out of memory");
     int status = boot(&control);
     if (status != 0)
         return status; /* the process ends, and everything with it */

@@ -15,13 +15,14 @@ struct client_tls {
     SSL_CTX *context;
 };
 
-void gateway_init(struct gateway *gateway)
+enum err gateway_init(struct gateway *gateway)
 {
     struct rng rng;
     rng_init_random(&rng);
     *gateway = (struct gateway){.started_at = clock_realtime(), .hash_seed = rng_next(&rng)};
     gate_init(&gateway->gate);
     pthread_mutex_init(&gateway->tls_lock, NULL);
+    return limits_init(&gateway->limits, LIMITS_SUBJECTS);
 }
 
 void gateway_fini(struct gateway *gateway)
@@ -35,6 +36,7 @@ void gateway_fini(struct gateway *gateway)
     free(gateway->workers);
     gate_drop_table(&gateway->gate, gateway->table);
     gate_fini(&gateway->gate);
+    limits_fini(&gateway->limits);
     while (gateway->client_tls) {
         struct client_tls *entry = gateway->client_tls;
         gateway->client_tls = entry->next;

@@ -6,6 +6,7 @@
 #include "net/address.h"
 #include "net/tls.h"
 #include "proxy/gate.h"
+#include "proxy/limits.h"
 #include "proxy/log_sink.h"
 
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ struct client_tls;
 
 struct gateway {
     struct gate gate;
+    struct limits limits;
     struct log_sink *log; /* NULL: off */
     struct gateway_listener *listeners;
     size_t listener_count;
@@ -46,7 +48,7 @@ struct gateway {
     atomic_bool is_draining;
 };
 
-void gateway_init(struct gateway *gateway);
+MUST_USE enum err gateway_init(struct gateway *gateway);
 
 /* After the workers have been joined. */
 void gateway_fini(struct gateway *gateway);

@@ -17,6 +17,9 @@ static const struct str server_only[] = {
     {"X-Retry-Count", 13},  {"Alt-Svc", 7},       {"X-Fairlead-Server", 17}, {"X-Fairlead-Queue-Ms", 19},
 };
 
+/* Of the server's fields these stand for its own limits, so they go where ours are told. */
+#define LIMIT_FIELDS STR("X-RateLimit-")
+
 static bool is_listed(struct str name, const struct str *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -33,11 +36,19 @@ static void field_write(struct buf *out, struct str name, struct str value)
     buf_add(out, CRLF);
 }
 
+static bool is_limit_field(struct str name)
+{
+    struct str prefix = LIMIT_FIELDS;
+    return name.len >= prefix.len && str_eq_nocase((struct str){name.ptr, prefix.len}, prefix);
+}
+
 static void relay_fields(struct buf *out, const struct http_head *head, const struct str *but,
-                         size_t but_count)
+                         size_t but_count, bool has_own_limits)
 {
     for (size_t i = 0; i < head->field_count; i++) {
         const struct http_field *field = &head->fields[i];
+        if (has_own_limits && is_limit_field(field->name))
+            continue;
         if (!is_listed(field->name, but, but_count) && !http_field_is_hop_by_hop(head, field))
             field_write(out, field->name, field->value);
     }
@@ -73,7 +84,7 @@ void upstream_head_write(struct buf *out, const struct upstream_head *head)
     buf_add(out, rest);
     buf_add(out, STR(" HTTP/1.1\r\n"));
     field_write(out, STR("Host"), endpoint->authority);
-    relay_fields(out, client, client_only, ARRAY_LEN(client_only));
+    relay_fields(out, client, client_only, ARRAY_LEN(client_only), false);
     if (head->server->api_key.len > 0) {
         buf_add(out, STR("Authorization: Bearer "));
         buf_add(out, head->server->api_key);
@@ -105,9 +116,47 @@ static void add_timing(struct buf *out, struct str name, usec_t duration)
     add_millis(out, duration);
 }
 
+static void number_field(struct buf *out, const char *name, const char *kind, uint64_t value)
+{
+    buf_add(out, str_from(name));
+    buf_add(out, str_from(kind));
+    buf_add(out, STR(": "));
+    buf_add_u64(out, value);
+    buf_add(out, CRLF);
+}
+
+/* The names and the form of durations are those of the OpenAI API's rate limit guide. */
+static void quota_write(struct buf *out, const struct limit_quota *quota, const char *kind)
+{
+    if (quota->limit == 0)
+        return;
+    number_field(out, "x-ratelimit-limit-", kind, quota->limit);
+    number_field(out, "x-ratelimit-remaining-", kind, quota->remaining);
+    buf_add(out, STR("x-ratelimit-reset-"));
+    buf_add(out, str_from(kind));
+    buf_add(out, STR(": "));
+    add_millis(out, quota->all_free_in / USEC_PER_MSEC);
+    buf_add(out, STR("s\r\n"));
+}
+
+/* The two fields that MindBalancer's clients read: requests, or tokens if only those are limited. */
+static void quotas_write(struct buf *out, const struct limit_quotas *quotas, usec_t realtime)
+{
+    const struct limit_quota *first = quotas->requests.limit > 0 ? &quotas->requests : &quotas->tokens;
+    usec_t minute = 60 * USEC_PER_SEC;
+    number_field(out, "X-RateLimit-Remaining", "", first->remaining);
+    number_field(out, "X-RateLimit-Reset", "", (realtime + MIN(first->all_free_in, minute)) / USEC_PER_SEC);
+    quota_write(out, &quotas->requests, "requests");
+    quota_write(out, &quotas->tokens, "tokens");
+}
+
 void own_fields_write(struct buf *out, const struct answer_head *head)
 {
     field_write(out, STR("X-Request-ID"), head->request_id);
+    if (head->cache.len > 0)
+        field_write(out, STR("X-Cache"), head->cache);
+    if (head->quotas)
+        quotas_write(out, head->quotas, head->realtime);
     if (head->server_name.len > 0)
         field_write(out, STR("X-Fairlead-Server"), head->server_name);
     buf_add(out, STR("X-Fairlead-Queue-Ms: "));
@@ -137,7 +186,7 @@ void answer_head_write(struct buf *out, const struct answer_head *head)
     buf_add_char(out, ' ');
     buf_add(out, head->upstream->reason);
     buf_add(out, CRLF);
-    relay_fields(out, head->upstream, server_only, ARRAY_LEN(server_only));
+    relay_fields(out, head->upstream, server_only, ARRAY_LEN(server_only), head->quotas != NULL);
     if (head->is_chunked) {
         buf_add(out, STR("Transfer-Encoding: chunked\r\n"));
     } else if (head->has_length) {

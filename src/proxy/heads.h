@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "conf/config.h"
+#include "sched/limiter.h"
 #include "wire/http1.h"
 
 /* What goes to a server. */
@@ -35,6 +36,9 @@ struct answer_head {
     struct str request_id, server_name;
     struct timing timing;
     unsigned retries;
+    const struct limit_quotas *quotas; /* the user's limits; NULL: none */
+    usec_t realtime;                   /* with quotas: now */
+    struct str cache;                  /* X-Cache; may be empty */
     bool is_stream;  /* server-sent events: tell caches and proxies to pass them on as they come */
     bool is_chunked; /* framing towards the client */
     bool has_length;
@@ -46,5 +50,5 @@ size_t answer_head_size(const struct answer_head *head);
 void answer_head_write(struct buf *out, const struct answer_head *head);
 
 /* The fields that every answer of ours carries, for those that are not relayed: complete lines. */
-#define OWN_FIELDS_SIZE 512
+#define OWN_FIELDS_SIZE 1024
 void own_fields_write(struct buf *out, const struct answer_head *head);

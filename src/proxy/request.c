@@ -458,6 +458,10 @@ void request_describe(const struct request *req, struct answer_head *ret_head)
     ret_head->retries = req->attempts > 0 ? req->attempts - 1 : 0;
     ret_head->keep_alive = http_conn_keeps_alive(req->conn);
     ret_head->timing = request_timing(req);
+    if (req->is_limited) {
+        ret_head->quotas = &req->limits.quotas;
+        ret_head->realtime = clock_realtime();
+    }
 }
 
 /* ---- timers ---- */

@@ -13,6 +13,7 @@
 #include "llm/usage.h"
 #include "proxy/gate.h"
 #include "proxy/heads.h"
+#include "proxy/limits.h"
 #include "wire/json_scan.h"
 #include "wire/sse.h"
 
@@ -82,6 +83,9 @@ struct request {
     struct address client;
     bool body_is_here;
     bool is_stream;
+    bool is_limited; /* `limits` says how it stands */
+    struct limit_ticket limit_ticket;
+    struct limit_view limits;
 
     /* Where it goes. */
     struct openai_request facts;
@@ -143,6 +147,13 @@ void request_describe(const struct request *req, struct answer_head *ret_head);
 /* ---- identify.c: who asks ---- */
 
 enum step phase_auth(struct request *req);
+
+/* ---- limit_phase.c: requests and tokens per minute ---- */
+
+enum step phase_limit(struct request *req);
+
+/* At the end: books what was really used. */
+void limit_settle(struct request *req);
 
 /* ---- attempt.c: one try on one server ---- */
 

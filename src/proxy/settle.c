@@ -26,6 +26,7 @@ static void give_back(struct request *req)
         req->queue_time += loop_now(loop) - req->waiting_since;
         gate_leave(gate, &req->waiter);
     }
+    limit_settle(req);
     if (req->grant.server)
         gate_release(gate, &req->grant, outcome_of(req), loop_now(loop));
 }
