@@ -15,7 +15,7 @@ void diagnostics_init(struct diagnostics *diagnostics)
 void diagnostics_fini(struct diagnostics *diagnostics)
 {
     arena_fini(&diagnostics->arena);
-    diagnostics->count = diagnostics->dropped = 0;
+    diagnostics->count = diagnostics->notices = diagnostics->dropped = 0;
 }
 
 static struct str copy_clean(struct arena *arena, struct str text)
@@ -29,28 +29,41 @@ static struct str copy_clean(struct arena *arena, struct str text)
     return (struct str){copy, text.len};
 }
 
-void diagnostic_add(struct diagnostics *diagnostics, struct mark mark, struct str suggestion, const char *fmt,
-                    ...)
+static bool keep(struct diagnostics *diagnostics, struct mark mark, struct str suggestion, bool is_notice, const char *fmt,
+                 va_list args)
 {
-    if (diagnostics->count == DIAGNOSTICS_MAX) {
-        diagnostics->dropped++;
-        return;
-    }
     char text[MESSAGE_MAX];
-    va_list args;
-    va_start(args, fmt);
+    if (diagnostics->count == DIAGNOSTICS_MAX)
+        return false;
     int len = vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     struct str message = {text, MIN((size_t)MAX(len, 0), sizeof(text) - 1)};
     struct diagnostic added = {
         .mark = mark,
         .message = copy_clean(&diagnostics->arena, message),
         .suggestion = copy_clean(&diagnostics->arena, suggestion),
+        .is_notice = is_notice,
     };
-    if (added.message.ptr && added.suggestion.ptr)
-        diagnostics->items[diagnostics->count++] = added;
-    else
-        diagnostics->dropped++;
+    if (!added.message.ptr || !added.suggestion.ptr)
+        return false;
+    diagnostics->items[diagnostics->count++] = added;
+    return true;
+}
+
+void diagnostic_add(struct diagnostics *diagnostics, struct mark mark, struct str suggestion, const char *fmt,
+                    ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    diagnostics->dropped += !keep(diagnostics, mark, suggestion, false, fmt, args);
+    va_end(args);
+}
+
+void diagnostic_notice(struct diagnostics *diagnostics, struct mark mark, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    diagnostics->notices += keep(diagnostics, mark, STR_NONE, true, fmt, args);
+    va_end(args);
 }
 
 static bool is_before(struct mark a, struct mark b)
@@ -76,7 +89,7 @@ void diagnostics_print(const struct diagnostics *diagnostics, struct str path, s
         buf_add(out, path);
         if (item->mark.line > 0)
             buf_printf(out, ":%u:%u", item->mark.line, item->mark.column);
-        buf_printf(out, ": " STR_FMT, STR_ARG(item->message));
+        buf_printf(out, ": %s" STR_FMT, item->is_notice ? "notice: " : "", STR_ARG(item->message));
         if (item->suggestion.len > 0)
             buf_printf(out, "; did you mean '" STR_FMT "'?", STR_ARG(item->suggestion));
         buf_add_char(out, '\n');

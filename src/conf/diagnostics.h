@@ -17,13 +17,15 @@ struct diagnostic {
     struct mark mark;
     struct str message;
     struct str suggestion; /* the word that was probably meant; may be empty */
+    bool is_notice;        /* good to know, and no fault */
 };
 
 struct diagnostics {
     struct arena arena;
     struct diagnostic items[DIAGNOSTICS_MAX];
     size_t count;
-    size_t dropped; /* beyond DIAGNOSTICS_MAX, or when memory was short */
+    size_t notices; /* of count */
+    size_t dropped; /* faults beyond DIAGNOSTICS_MAX, or when memory was short */
 };
 
 void diagnostics_init(struct diagnostics *diagnostics);
@@ -33,13 +35,18 @@ void diagnostics_fini(struct diagnostics *diagnostics);
 void diagnostic_add(struct diagnostics *diagnostics, struct mark mark, struct str suggestion, const char *fmt,
                     ...) PRINTF_LIKE(4, 5);
 
+/* As diagnostic_add, for what the operator should know although the configuration is good. */
+void diagnostic_notice(struct diagnostics *diagnostics, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 /* By place in the file; equal places keep their order. */
 void diagnostics_sort(struct diagnostics *diagnostics);
 
+/* Faults; notices do not count. */
 static inline size_t diagnostics_total(const struct diagnostics *diagnostics)
 {
-    return diagnostics->count + diagnostics->dropped;
+    return diagnostics->count - diagnostics->notices + diagnostics->dropped;
 }
 
-/* One line each: "fairlead.yaml:12:5: unknown key 'endpont' in servers[0]; did you mean 'endpoint'?" */
+/* One line each: "fairlead.yaml:12:5: unknown key 'endpont' in servers[0]; did you mean 'endpoint'?"; a notice
+ * has the word in front of its message. */
 void diagnostics_print(const struct diagnostics *diagnostics, struct str path, struct buf *out);

@@ -2,6 +2,7 @@
 #include "conf/load.h"
 
 #include "conf/endpoint.h"
+#include "conf/mindbalancer.h"
 #include "conf/sections.h"
 #include "conf/settings.h"
 #include "conf/suggest.h"
@@ -125,19 +126,28 @@ static struct config *config_new(void)
     return config;
 }
 
-static enum err load_into(struct config *config, struct str text, const struct config_env *env,
+static enum err load_yaml(struct config *config, struct str text, const struct config_env *env,
                           struct diagnostics *diagnostics)
 {
     struct loader loader = {.config = config, .env = env, .diagnostics = diagnostics, .place = "the file"};
     struct yaml_document document;
-    size_t before = diagnostics_total(diagnostics);
     enum err err = yaml_load(text, env, diagnostics, &document);
     if (err)
         return err;
     load_root(&loader, document.root);
     yaml_fini(&document);
-    if (loader.no_memory)
-        return ERR_NO_MEMORY;
+    return loader.no_memory ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err load_into(struct config *config, struct str text, const struct config_env *env,
+                          struct diagnostics *diagnostics)
+{
+    size_t before = diagnostics_total(diagnostics);
+    bool is_mindbalancer = mindbalancer_is(config->path, text);
+    enum err err = is_mindbalancer ? mindbalancer_load(text, env, config, diagnostics)
+                                   : load_yaml(config, text, env, diagnostics);
+    if (err)
+        return err;
     return diagnostics_total(diagnostics) > before ? ERR_INVALID : ERR_OK;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From fairlead.yaml to struct config. Reads everything before it gives up, so the diagnostics are complete.
- */
+/* From a file to struct config: fairlead.yaml, or mindbalancer.cnf (by its name or its first section). Reads everything
+ * before it gives up, so the diagnostics are complete. A good file may have notices. */
 #pragma once
 
 #include "conf/config.h"

@@ -334,7 +334,7 @@ static int boot(struct control *control)
     if (gateway_open_listeners(gateway, config, why) != ERR_OK)
         return fail(why);
     if (log_sink_open(config->settings.access_log, &gateway->log) != ERR_OK)
-        return fail("access_log: cannot open the file");
+        return fail("access_log (log_file in mindbalancer.cnf): cannot open the file; its folder has to exist");
     if (loop_init(&control->loop) != ERR_OK || gateway_publish(gateway, control->policy, why) != ERR_OK)
         return fail(why);
     gateway->control = &control->loop;
@@ -388,7 +388,8 @@ int cli_serve(const struct cli *cli)
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     printf("fairlead %s\n", FAIRLEAD_VERSION);
-    struct config *config = first_config(cli);
+    startup_find_config(&control.cli);
+    struct config *config = first_config(&control.cli);
     control.policy = config ? make_policy(config) : NULL;
     if (!control.policy)
         return 1;

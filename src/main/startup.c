@@ -42,15 +42,27 @@ struct config *startup_load(struct str path)
     env.is_pattern = is_pattern;
     diagnostics_init(diagnostics);
     buf_init(&text, (size_t)1 << 20);
-    if (config_load_file(path, &env, &config, diagnostics) != ERR_OK) {
-        diagnostics_print(diagnostics, path, &text);
-        fwrite(text.ptr, 1, text.len, stderr);
+    if (config_load_file(path, &env, &config, diagnostics) != ERR_OK)
         config = NULL;
-    }
+    diagnostics_print(diagnostics, path, &text);
+    fwrite(text.ptr, 1, text.len, stderr);
     buf_free(&text);
     diagnostics_fini(diagnostics);
     free(diagnostics);
     return config;
+}
+
+void startup_find_config(struct cli *io_cli)
+{
+    static char in_home[PATH_MAX];
+    const char *const places[] = {"fairlead.yaml", "mindbalancer.cnf", "/etc/mindbalancer/mindbalancer.cnf", in_home};
+    const char *home = getenv("HOME");
+    snprintf(in_home, sizeof(in_home), "%s/.mindbalancer/mindbalancer.cnf", home ? home : "");
+    for (size_t i = 0; i < ARRAY_LEN(places) && io_cli->config_path.len == 0; i++)
+        if (access(places[i], F_OK) == 0)
+            io_cli->config_path = str_from(places[i]);
+    if (io_cli->config_path.len > 0)
+        printf("configured %.*s\n", STR_ARG(io_cli->config_path));
 }
 
 struct timespec startup_file_time(struct str path)
@@ -61,17 +73,35 @@ struct timespec startup_file_time(struct str path)
 
 /* ---- the data folder ---- */
 
+static bool make_folder(struct str name)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof(path), STR_FMT, STR_ARG(name)) >= sizeof(path)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0750) != 0 && errno != EEXIST)
+            return false;
+        *slash = '/';
+    }
+    return mkdir(path, 0750) == 0 || errno == EEXIST;
+}
+
 enum err startup_lock(struct str data_dir, char *why)
 {
     char path[PATH_MAX];
-    if (mkdir(data_dir.ptr, 0750) != 0 && errno != EEXIST) {
-        snprintf(why, STARTUP_WHY_MAX, "data folder %.*s: %s", STR_ARG(data_dir), strerror(errno));
+    if (!make_folder(data_dir)) {
+        snprintf(why, STARTUP_WHY_MAX, "data folder %.300s: %s; name another one: data_dir in the configuration, or --data DIR",
+                 data_dir.ptr, strerror(errno));
         return ERR_SYSTEM;
     }
     snprintf(path, sizeof(path), "%.*s/fairlead.lock", STR_ARG(data_dir));
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) {
-        snprintf(why, STARTUP_WHY_MAX, "%.400s: %s", path, strerror(errno));
+        snprintf(why, STARTUP_WHY_MAX, "data folder: %.300s: %s; name another one: data_dir in the configuration, or --data DIR",
+                 path, strerror(errno));
         return ERR_SYSTEM;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

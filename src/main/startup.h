@@ -7,13 +7,17 @@
 
 #include <time.h>
 
-/* Reads `path` and prints every fault to stderr. NULL when there is one. */
+/* Reads `path` and prints every fault and notice to stderr. NULL when there is a fault. */
 struct config *startup_load(struct str path);
+
+/* Without --config: takes the first file that is there of fairlead.yaml and mindbalancer.cnf in the working folder,
+ * /etc/mindbalancer/mindbalancer.cnf and ~/.mindbalancer/mindbalancer.cnf. Prints which one is used. */
+void startup_find_config(struct cli *io_cli);
 
 /* When the file was last changed; zero when it cannot be told. */
 struct timespec startup_file_time(struct str path);
 
-/* Makes the folder if it is missing and locks it for this process, for its life. On failure `why` says who has it. */
+/* Makes the folder and those above it if they are missing, and locks it for this process, for its life. On failure `why` says who has it. */
 #define STARTUP_WHY_MAX 512
 MUST_USE enum err startup_lock(struct str data_dir, char *why);
 

@@ -68,12 +68,34 @@ static void test_bounds(void **state)
     diagnostics_fini(&diagnostics);
 }
 
+static void test_notices_are_no_faults(void **state)
+{
+    (void)state;
+    struct diagnostics diagnostics;
+    char memory[512];
+    diagnostics_init(&diagnostics);
+    diagnostic_notice(&diagnostics, (struct mark){2, 1}, "good to %s", "know");
+    assert_int_equal(diagnostics_total(&diagnostics), 0);
+    diagnostic_add(&diagnostics, (struct mark){1, 1}, STR_NONE, "bad");
+    diagnostics_sort(&diagnostics);
+    assert_int_equal(diagnostics_total(&diagnostics), 1);
+    assert_true(str_eq(print(&diagnostics, memory, sizeof(memory)),
+                       STR("f.yaml:1:1: bad\nf.yaml:2:1: notice: good to know\n")));
+    for (unsigned i = 0; i < DIAGNOSTICS_MAX; i++)
+        diagnostic_notice(&diagnostics, (struct mark){i + 3, 1}, "x");
+    assert_int_equal(diagnostics.count, DIAGNOSTICS_MAX);
+    assert_int_equal(diagnostics_total(&diagnostics), 1); /* notices that do not fit are not missed */
+    diagnostics_fini(&diagnostics);
+    assert_int_equal(diagnostics_total(&diagnostics), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print_in_order),
         cmocka_unit_test(test_texts_are_cleaned_copies),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_notices_are_no_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
