@@ -126,48 +126,48 @@ static const struct {
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"total_tokens\":31,\"completion_tokens\":20,"
            "\"prompt_tokens_details\":null}}\n\n",
      USAGE_ONLY,
-     {true, 11, 0, 20, 0}},
+     {true, 11, 0, 20, 0, 0}},
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":20,"
            "\"prompt_tokens_details\":{\"cached_tokens\":8}}}\n\n",
      USAGE_ONLY,
-     {true, 11, 8, 20, 0}},
+     {true, 11, 8, 20, 0, 0}},
     /* with every chunk (continuous_usage_stats) */
     {CHUNK "\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_"
            "tokens\":1}}\n\n",
      0,
-     {true, 3, 0, 1, 0}},
+     {true, 3, 0, 1, 0, 0}},
     /* OpenAI */
     {CHUNK
      "\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
      "\"prompt_tokens_details\":{\"cached_tokens\":64,\"audio_tokens\":1},\"completion_tokens_details\":"
      "{\"reasoning_tokens\":30,\"audio_tokens\":2,\"accepted_prediction_tokens\":3}}}\n\n",
      USAGE_ONLY,
-     {true, 100, 64, 50, 30}},
+     {true, 100, 64, 50, 30, 0}},
     {CHUNK "\"usage\":{\"completion_tokens_details\":{\"reasoning_tokens\":30},\"prompt_tokens_details\":"
            "{\"cached_tokens\":64},\"completion_tokens\":50,\"prompt_tokens\":100},\"choices\":[]}\n\n",
      USAGE_ONLY,
-     {true, 100, 64, 50, 30}},
+     {true, 100, 64, 50, 30, 0}},
     {"data: "
      "{\"usage\":{\"input_tokens\":7,\"input_tokens_details\":{\"cached_tokens\":2},\"output_tokens\":5,"
      "\"output_tokens_details\":{\"reasoning_tokens\":4}}}\n\n",
      USAGE_ONLY,
-     {true, 7, 2, 5, 4}},
+     {true, 7, 2, 5, 4, 0}},
     /* a details object of the wrong side does not count */
     {"data: "
      "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"completion_tokens_details\":"
      "{\"cached_tokens\":9},\"prompt_tokens_details\":{\"reasoning_tokens\":9}}}\n\n",
      USAGE_ONLY,
-     {true, 1, 0, 2, 0}},
+     {true, 1, 0, 2, 0, 0}},
     /* in the chunk with the finish reason */
     {CHUNK "\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,"
            "\"completion_tokens\":"
            "2}}\n\n",
      FINISH,
-     {true, 1, 0, 2, 0}},
+     {true, 1, 0, 2, 0, 0}},
     {CHUNK "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2},\"choices\":[{\"delta\":{},\"finish_"
            "reason\":\"stop\"}]}\n\n",
      FINISH,
-     {true, 1, 0, 2, 0}},
+     {true, 1, 0, 2, 0, 0}},
     /* usage that is none */
     {CHUNK "\"choices\":[],\"usage\":null}\n\n", 0, {0}},
     {CHUNK "\"choices\":[],\"usage\":7}\n\n", 0, {0}},
@@ -178,7 +178,7 @@ static const struct {
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":1.5}}\n\n", USAGE_ONLY, {0}},
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":1}}\n\n",
      USAGE_ONLY,
-     {true, 0, 0, 1, 0}},
+     {true, 0, 0, 1, 0, 0}},
     {CHUNK "\"choices\":[],\"usage\":{\"prompt_tokens\":1}\n\n", 0, {0}}, /* cut off: not JSON */
     /* errors */
     {"data: {\"error\":{\"message\":\"no\",\"type\":\"t\",\"code\":500}}\n\n", ERROR, {0}},
@@ -216,7 +216,7 @@ static void test_usage_is_kept(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
-        static const struct usage before = {true, 1000, 1001, 1002, 1003};
+        static const struct usage before = {true, 1000, 1001, 1002, 1003, 0};
         struct openai_event event;
         struct usage usage = before;
         struct str bytes = padded(str_from(events[i].event));
@@ -249,13 +249,13 @@ static void test_usage_object(void **state)
         const char *json;
         struct usage usage;
     } rows[] = {
-        {"{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}", {true, 1, 0, 2, 0}},
-        {"{\"prompt_tokens\":8,\"total_tokens\":8}", {true, 8, 0, 0, 0}}, /* embeddings */
+        {"{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}", {true, 1, 0, 2, 0, 0}},
+        {"{\"prompt_tokens\":8,\"total_tokens\":8}", {true, 8, 0, 0, 0, 0}}, /* embeddings */
         {"{\"prompt_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":1},\"completion_tokens\":2,"
          "\"completion_tokens_details\":{\"reasoning_tokens\":2}}",
-         {true, 1, 1, 2, 2}},
-        {" { \"input_tokens\" : 4 , \"output_tokens\" : 5 } ", {true, 4, 0, 5, 0}},
-        {"{\"prompt_tokens\":0,\"completion_tokens\":0}", {true, 0, 0, 0, 0}},
+         {true, 1, 1, 2, 2, 0}},
+        {" { \"input_tokens\" : 4 , \"output_tokens\" : 5 } ", {true, 4, 0, 5, 0, 0}},
+        {"{\"prompt_tokens\":0,\"completion_tokens\":0}", {true, 0, 0, 0, 0, 0}},
         {"{\"x\":{\"prompt_tokens\":9}}", {0}},
         {"{\"cached_tokens\":9,\"reasoning_tokens\":9}", {0}},
         {"null", {0}},
@@ -267,7 +267,7 @@ static void test_usage_object(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        static const struct usage before = {true, 70, 71, 72, 73};
+        static const struct usage before = {true, 70, 71, 72, 73, 0};
         struct usage usage = before;
         struct str json = padded(str_from(rows[i].json));
         openai_usage_read(reader, json, &usage);
