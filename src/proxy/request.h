@@ -110,6 +110,7 @@ struct request {
     usec_t retry_after; /* to tell with a fault; 0: none */
     int status;         /* that the client got; 0: none yet */
     struct usage usage;
+    uint64_t cost; /* nano-dollars */
     uint64_t bytes_in, bytes_out, events;
 
     struct wheel_timer pause;    /* backoff, or the queue's time limit */

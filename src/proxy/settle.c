@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of every request, however it came about: what it held is given back once, and it is booked once. */
+#include "llm/price.h"
 #include "proxy/access_log.h"
 #include "proxy/heads.h"
 #include "proxy/live.h"
@@ -60,6 +61,32 @@ static struct str model_label(const struct request *req)
     return model ? model->name : STR("other");
 }
 
+#define USEC_PER_DAY (86400 * USEC_PER_SEC)
+
+static const struct price_config *price_of(const struct request *req)
+{
+    const struct config *config = req->table->policy->config;
+    return price_find(config->prices, config->price_count, req->route.model,
+                      (unsigned)(clock_realtime() / USEC_PER_DAY));
+}
+
+static void count_usage(struct request *req, struct model_row *row)
+{
+    if (!req->usage.is_known)
+        return;
+    struct usage_split split = usage_split(&req->usage);
+    const struct price_config *price = price_of(req);
+    req->cost = price_cost(price, &req->usage);
+    counter_add(&row->input_tokens, split.fresh_input);
+    counter_add(&row->cache_read_tokens, split.cache_read);
+    counter_add(&row->cache_write_tokens, split.cache_write);
+    counter_add(&row->output_tokens, split.output);
+    counter_add(&row->reasoning_tokens, split.reasoning);
+    counter_add(&row->cost, req->cost);
+    if (!price)
+        counter_add(&row->unpriced, 1);
+}
+
 static void count_model(struct request *req, usec_t total)
 {
     if (api_row(req->api)->flags & API_ANSWERS_ITSELF)
@@ -70,6 +97,7 @@ static void count_model(struct request *req, usec_t total)
     bool is_good = req->fault == FAULT_NONE && req->status < 400;
     counter_add(is_good ? &row->succeeded : &row->failed, 1);
     model_row_add_duration(row, total);
+    count_usage(req, row);
 }
 
 static void write_log(struct request *req, const struct timing *timing, usec_t total)

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 
 import httpx
 import pytest
@@ -190,3 +191,49 @@ def test_an_open_listener_before_paid_keys_is_warned_about(fairlead):
     listener = {"name": "wide", "address": "0.0.0.0:0", "serves": ["inference"]}
     gw = fairlead({"listeners": [listener], "servers": [server(9, "s", models=["m"], api_key="paid")]})
     gw.wait_error(r"wide is open to the network without authentication")
+
+
+def test_mindbalancer_families_have_samples_after_one_request(sim, gateway):
+    gw = gateway(sim(tokens=5))
+    gw.chat()
+    wait_for(lambda: gw.metric("fairlead_requests_total", server="s0", code="2xx") == 1)
+    labels = {"server": "s0", "model": "m"}
+    assert gw.metric("mindbalancer_requests_total", **labels, status="success") == 1
+    assert gw.metric("mindbalancer_requests_total", **labels, status="error") == 0
+    assert gw.metric("mindbalancer_request_duration_seconds_count", **labels) == 1
+    assert gw.metric("mindbalancer_tokens_total", **labels, type="completion") == 5
+    assert gw.metric("mindbalancer_tokens_total", **labels, type="prompt") == gw.metric(
+        "fairlead_input_tokens_total", server="s0")
+    assert gw.metric("mindbalancer_cost_usd_total", **labels, provider_type="custom") == 0
+    assert gw.metric("fairlead_unpriced_requests_total", **labels) == 1
+    assert gw.metric("mindbalancer_cache_hits_total", model="m") == 0
+    assert gw.metric("mindbalancer_cache_misses_total", model="m") == 0
+    assert gw.metric("mindbalancer_server_health", server="s0") == 1
+
+
+def test_failures_and_streams_are_counted_by_model(sim, gateway):
+    gw = gateway(sim(fault="status=400", models="m"))
+    gw.chat()
+    gw.chat(stream=True)
+    wait_for(lambda: gw.metric("mindbalancer_requests_total", server="s0", model="m", status="error") == 2)
+    assert gw.metric("mindbalancer_request_duration_seconds_count", server="s0", model="m") == 2
+
+
+def test_cost_of_a_model_with_a_price(sim, gateway):
+    """gpt-4o-mini: 0.15 and 0.60 USD per million tokens; a dated name costs the same."""
+    name = "gpt-4o-mini-2024-07-18"
+    gw = gateway(sim(tokens=1000, models=name), server_options={"models": [name]})
+    gw.chat(name, stream=True)
+    wait_for(lambda: gw.metric("mindbalancer_requests_total", server="s0", model=name, status="success") == 1)
+    prompt = gw.metric("mindbalancer_tokens_total", server="s0", model=name, type="prompt")
+    cost = gw.metric("mindbalancer_cost_usd_total", server="s0", model=name, provider_type="custom")
+    assert cost == pytest.approx((prompt * 0.15 + 1000 * 0.60) / 1e6, abs=1e-12)
+    assert gw.metric("fairlead_unpriced_requests_total", server="s0", model=name) == 0
+
+
+def test_promtool_finds_nothing_to_mend(sim, gateway):
+    gw = gateway(sim())
+    gw.chat()
+    gw.chat(stream=True)
+    checked = subprocess.run(["promtool", "check", "metrics"], input=gw.metrics(), text=True, capture_output=True)
+    assert (checked.returncode, checked.stderr, checked.stdout) == (0, "", "")
