@@ -1,6 +1,6 @@
 # Thin: what to do is in meson.build and scripts/; here are the commands that people type.
 BUILD ?= build
-BIN = fairlead fairlead-sim fairlead-load
+BIN = fairlead fairsql fairlead-sim fairlead-load
 
 .PHONY: build run test check asan tsan fuzz bench docs clean deps
 
