@@ -180,7 +180,7 @@ static pthread_barrier_t gun;
 /* Counted late when taken and early when given back, so it is never above the truth. */
 static void check_tokens(uint64_t more)
 {
-    assert_true(atomic_fetch_add(&tokens_held, more) + more <= real_rule.tokens_per_minute);
+    ASSERT(atomic_fetch_add(&tokens_held, more) + more <= real_rule.tokens_per_minute);
 }
 
 static void *run_real(void *argument)
@@ -194,7 +194,7 @@ static void *run_real(void *argument)
         uint64_t reserved = 1 + rng_below(&rng, 200);
         if (limits_take(&limits, real_subject, &real_rule, reserved, clock_monotonic(), &ticket, &seen))
             continue;
-        assert_true(atomic_fetch_add(&granted, 1) + 1 <= real_rule.requests_per_minute);
+        ASSERT(atomic_fetch_add(&granted, 1) + 1 <= real_rule.requests_per_minute);
         check_tokens(reserved);
         uint64_t real = rng_below(&rng, reserved + 1);
         atomic_fetch_sub(&tokens_held, reserved - real);
@@ -268,7 +268,7 @@ static void *run_virtual(void *argument)
         }
         uint64_t second =
             ticket.booking.second; /* that it was booked in: between reading the clock and here */
-        assert_true(second >= now / SEC && second <= virtual_now / SEC);
+        ASSERT(second >= now / SEC && second <= virtual_now / SEC);
         uint64_t real = rng_below(&rng, 5) ? rng_below(&rng, reserved + 1) : reserved;
         limits_settle(&limits, &ticket, real, virtual_now);
         if (second < ARRAY_LEN(requests_at)) {
@@ -314,7 +314,7 @@ static void *run_crowd(void *argument)
         if (limits_take(&limits, who, &rule, reserved, now, &ticket, &seen) == LIMIT_GRANTED)
             limits_settle(&limits, &ticket, rng_below(&rng, 60), now + rng_below(&rng, 90 * SEC));
         if (i % 100 == 0)
-            assert_true(limits_each(&limits, now, usages, ARRAY_LEN(usages)) <= ARRAY_LEN(usages));
+            ASSERT(limits_each(&limits, now, usages, ARRAY_LEN(usages)) <= ARRAY_LEN(usages));
     }
     return NULL;
 }
