@@ -2,6 +2,8 @@
 #include "proxy/gateway.h"
 
 #include "base/log.h"
+#include "base/rng.h"
+#include "conf/settings.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -15,6 +17,15 @@ struct client_tls {
     SSL_CTX *context;
 };
 
+static struct cache_limits cache_limits_from(const struct settings *settings)
+{
+    return (struct cache_limits){
+        .max_bytes = settings->cache_max_memory_mb << 20,
+        .max_items = settings->cache_max_size,
+        .max_item_bytes = settings->cache_max_item_size_kb << 10,
+    };
+}
+
 enum err gateway_init(struct gateway *gateway)
 {
     struct rng rng;
@@ -22,7 +33,11 @@ enum err gateway_init(struct gateway *gateway)
     *gateway = (struct gateway){.started_at = clock_realtime(), .hash_seed = rng_next(&rng)};
     gate_init(&gateway->gate);
     pthread_mutex_init(&gateway->tls_lock, NULL);
-    return limits_init(&gateway->limits, LIMITS_SUBJECTS);
+    struct settings defaults;
+    settings_init(&defaults);
+    struct cache_limits kept = cache_limits_from(&defaults);
+    enum err err = limits_init(&gateway->limits, LIMITS_SUBJECTS);
+    return err == ERR_OK ? cache_init(&gateway->cache, &kept) : err;
 }
 
 void gateway_fini(struct gateway *gateway)
@@ -37,6 +52,7 @@ void gateway_fini(struct gateway *gateway)
     gate_drop_table(&gateway->gate, gateway->table);
     gate_fini(&gateway->gate);
     limits_fini(&gateway->limits);
+    cache_fini(&gateway->cache);
     while (gateway->client_tls) {
         struct client_tls *entry = gateway->client_tls;
         gateway->client_tls = entry->next;
@@ -180,6 +196,8 @@ enum err gateway_publish(struct gateway *gateway, struct policy *policy, char *w
         return err;
     }
     log_set_level((enum log_level)config->settings.log_level);
+    struct cache_limits kept = cache_limits_from(&config->settings);
+    cache_configure(&gateway->cache, &kept);
     gate_drop_table(&gateway->gate, gateway->table);
     gateway->table = table;
     for (size_t i = 0; i < gateway->worker_count; i++)

@@ -5,6 +5,7 @@
 
 #include "net/address.h"
 #include "net/tls.h"
+#include "proxy/cache.h"
 #include "proxy/gate.h"
 #include "proxy/limits.h"
 #include "proxy/log_sink.h"
@@ -14,6 +15,7 @@
 #define GATEWAY_SLOTS ((size_t)1024) /* most servers at a time */
 
 struct worker;
+struct journal;
 struct seal;
 
 /* A listener of the configuration, reserved for this process. Immutable once the workers run. */
@@ -32,7 +34,9 @@ struct client_tls;
 struct gateway {
     struct gate gate;
     struct limits limits;
+    struct cache cache;
     struct log_sink *log; /* NULL: off */
+    struct journal *journal; /* borrowed; NULL: nothing is booked */
     struct gateway_listener *listeners;
     size_t listener_count;
     struct worker *workers;

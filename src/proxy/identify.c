@@ -96,6 +96,7 @@ enum step phase_auth(struct request *req)
     if (!is_open && !is_admitted(listener, key, user))
         return request_fail(req, FAULT_UNAUTHORIZED);
     struct str name = user ? user->name : trusted_name(req);
+    req->has_own_cache = user || listener->auth == AUTH_KEYS || listener->auth == AUTH_OPTIONAL;
     if (name.len > 0) {
         identify_as(req, name, user);
     } else if (key.len > 0) {

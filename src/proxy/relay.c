@@ -23,15 +23,30 @@ void relay_reset(struct request *req)
 
 /* ---- sending ---- */
 
+/* The client may be gone while others wait for the same answer: then only they get it. */
+static void client_flush(struct request *req)
+{
+    if (req->conn)
+        http_conn_flush(req->conn);
+}
+
+static void client_finish(struct request *req)
+{
+    if (req->conn)
+        http_conn_finish(req->conn);
+    req->conn = NULL;
+}
+
 /* From here on no retry is possible, so what one would need is freed: a stream may live for hours. */
 static void relay_commit(struct request *req)
 {
     struct relay *relay = &req->relay;
-    if (req->sent == SENT_NOTHING) {
+    if (req->sent == SENT_NOTHING && req->conn) {
         http_conn_send(req->conn, relay->head);
         req->status = relay->status;
     }
     req->sent = SENT_CONTENT;
+    cache_note_head(req, relay->status, relay->content_type);
     usec_t now = loop_now(&req->worker->loop);
     gate_first_byte(&req->worker->gateway->gate, &req->grant, now - req->attempt_at, now);
     histogram_add(&worker_counters(req->worker, req->grant.server)->first_byte, now - req->attempt_at);
@@ -41,7 +56,8 @@ static void relay_commit(struct request *req)
 static void relay_send_run(struct request *req)
 {
     struct worker_run *run = &req->worker->run;
-    http_conn_send_body(req->conn, run->pieces, run->count);
+    if (req->conn)
+        http_conn_send_body(req->conn, run->pieces, run->count);
     run->count = 0;
 }
 
@@ -52,6 +68,7 @@ static void relay_pass(struct request *req, struct str bytes)
     if (bytes.len == 0)
         return;
     req->bytes_out += bytes.len;
+    cache_note_bytes(req, bytes);
     if (run->count == WORKER_RUN_PIECES)
         relay_send_run(req);
     run->pieces[run->count++] = bytes;
@@ -71,9 +88,9 @@ static void relay_drop_draft(struct request *req)
 static void relay_flush(struct request *req)
 {
     relay_send_run(req);
-    http_conn_flush(req->conn);
+    client_flush(req);
     relay_drop_draft(req);
-    if (http_conn_is_backed_up(req->conn))
+    if (req->conn && http_conn_is_backed_up(req->conn) && !cache_has_followers(req))
         exchange_pause(&req->exchange);
 }
 
@@ -135,7 +152,9 @@ void relay_begin(struct request *req, const struct http_head *head)
         if (relay->usage_scan)
             json_scan_init(relay->usage_scan, STR("usage"));
     }
-    if (req->sent == SENT_NOTHING) {
+    if (req->cache_fill)
+        relay->content_type = arena_dup(&req->draft, http_head_value(head, STR("Content-Type")));
+    if (req->sent == SENT_NOTHING && req->conn) {
         relay_make_head(req, head);
         if (!relay->head.ptr)
             request_abort(req, FAULT_INTERNAL);
@@ -220,6 +239,7 @@ static void relay_plain_as_event(struct request *req)
     for (size_t i = 0; i < relay->kept.len; i++)
         if (relay->kept.ptr[i] == '\n' || relay->kept.ptr[i] == '\r')
             relay->kept.ptr[i] = ' '; /* white space between JSON tokens: within strings they are escaped */
+    cache_note_complete(req, false); /* others may want it as it is */
     relay_commit(req);
     relay_pass(req, STR("data: "));
     relay_pass(req, buf_str(&relay->kept));
@@ -294,7 +314,7 @@ static size_t relay_finish_kept_event(struct request *req, struct str data)
         if (req->sent == SENT_CONTENT) {
             relay_pass(req, buf_str(&relay->kept));
             relay_send_run(req);
-            http_conn_flush(req->conn); /* before the buffer takes the next one */
+            client_flush(req); /* before the buffer takes the next one */
         }
         break;
     case EVENT_DROP:
@@ -354,6 +374,11 @@ void relay_data(struct request *req, struct str data)
 void relay_turn(struct request *req)
 {
     struct relay *relay = &req->relay;
+    if (!req->conn && !cache_has_followers(req)) { /* nobody is left to get it */
+        req->phase = PHASE_SETTLE;
+        request_run(req);
+        return;
+    }
     if (relay->kind == RELAY_PLAIN && req->sent != SENT_CONTENT) {
         relay_keep_held(req);
         return;
@@ -390,8 +415,8 @@ static void relay_complete(struct request *req)
         relay_send_held(req);
     relay_read_plain_usage(req);
     relay_send_run(req);
-    http_conn_finish(req->conn);
-    req->conn = NULL;
+    client_finish(req);
+    cache_note_complete(req, !relay->saw_error);
     req->fault = FAULT_NONE;
     req->phase = PHASE_SETTLE;
     request_run(req);

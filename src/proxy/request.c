@@ -329,9 +329,10 @@ static enum step phase_route(struct request *req)
         break;
     }
     plan_splices(req);
-    if (req->attempts == 0) {
+    if (req->parsed_at == 0) {
         req->parsed_at = clock_monotonic();
         start_lifetime(req);
+        ledger_note_begin(req);
     }
     return STEP_NEXT;
 }
@@ -456,8 +457,9 @@ void request_describe(const struct request *req, struct answer_head *ret_head)
     ret_head->request_id = req->id;
     ret_head->server_name = req->server_name;
     ret_head->retries = req->attempts > 0 ? req->attempts - 1 : 0;
-    ret_head->keep_alive = http_conn_keeps_alive(req->conn);
+    ret_head->keep_alive = req->conn && http_conn_keeps_alive(req->conn);
     ret_head->timing = request_timing(req);
+    ret_head->cache = cache_use_text(req->cache_use);
     if (req->is_limited) {
         ret_head->quotas = &req->limits.quotas;
         ret_head->realtime = clock_realtime();
@@ -502,6 +504,8 @@ static void on_pulse(struct wheel_timer *timer)
         wheel_start(&loop->wheel, timer, req->pulse_due);
         return;
     }
+    if (!req->conn)
+        return;
     bool may_pulse = relay_may_pulse(req);
     if (may_pulse && req->sent == SENT_NOTHING)
         relay_send_early_head(req);
@@ -520,6 +524,8 @@ static void on_hangup(struct http_conn *conn)
     struct request *req = conn->request;
     req->conn = NULL;
     req->status = 499;
+    if (cache_has_followers(req))
+        return; /* others wait for the same answer */
     req->phase = PHASE_SETTLE;
     request_run(req);
 }
@@ -527,7 +533,10 @@ static void on_hangup(struct http_conn *conn)
 static void on_drained(struct http_conn *conn)
 {
     struct request *req = conn->request;
-    exchange_resume(&req->exchange);
+    if (req->phase != PHASE_CACHE)
+        exchange_resume(&req->exchange);
+    else if (req->cache_rest.len > 0)
+        request_run(req);
 }
 
 static void on_bad(struct http_conn *conn, int status, const char *why)

@@ -11,6 +11,7 @@
 #include "llm/openai_request.h"
 #include "llm/openai_answer.h"
 #include "llm/usage.h"
+#include "proxy/cache.h"
 #include "proxy/gate.h"
 #include "proxy/heads.h"
 #include "proxy/limits.h"
@@ -43,6 +44,8 @@ enum relay_kind {
     RELAY_EVENTS, /* server-sent events: passed on event by event */
 };
 
+enum cache_use { CACHE_USE_NONE, CACHE_USE_HIT, CACHE_USE_FOLLOW, CACHE_USE_FILL };
+
 #define RELAY_HELD_PIECES 8
 #define RELAY_HELD_MAX ((size_t)65536) /* of a plain answer, while it can still be retried */
 #define RELAY_EVENT_MAX ((size_t)8 << 20)
@@ -55,6 +58,7 @@ struct relay {
     bool adds_usage; /* we asked for the usage chunk, the client did not */
     bool saw_done, saw_finish, saw_error;
     struct sse_splitter splitter;
+    struct str content_type;            /* for the cache, if it is filled; in the draft arena */
     struct str head;                    /* of the answer, until it is sent; in the draft arena */
     struct str held[RELAY_HELD_PIECES]; /* plain: views of this turn's input, not yet sent */
     size_t held_count;
@@ -66,7 +70,7 @@ struct request {
     struct worker *worker;
     struct list node; /* in worker->requests */
     uint64_t number;  /* unique in the process: what KILL takes */
-    struct http_conn *conn;
+    struct http_conn *conn; /* NULL: answered, or the client is gone and the answer goes on for others (cache.h) */
     struct table *table; /* the configuration it runs under; a reference */
     struct arena arena;  /* for the request's life; holds this struct */
     struct arena draft;  /* what a retry would need; freed when content has gone out */
@@ -100,6 +104,13 @@ struct request {
     unsigned attempts;
     bool backoff_is_over; /* a server that was tried may be tried again */
     usec_t backoff;       /* pause before that */
+
+    bool has_own_cache; /* shares kept answers with nobody else */
+    bool was_cache_asked;
+    enum cache_use cache_use;
+    struct cache_reader cache_reader; /* HIT and FOLLOW */
+    struct str cache_rest;            /* read from it, not yet sent */
+    struct cache_entry *cache_fill;   /* FILL: where the answer is kept; NULL again once that is over */
 
     struct exchange exchange;
     struct relay relay;
@@ -155,6 +166,29 @@ enum step phase_limit(struct request *req);
 
 /* At the end: books what was really used. */
 void limit_settle(struct request *req);
+
+/* ---- cache_phase.c: answers given before ---- */
+
+enum step phase_cache(struct request *req);
+
+/* What goes to the client goes to the cache too, if this request fills it. `is_good`: the answer is whole. */
+void cache_note_head(struct request *req, int status, struct str content_type);
+void cache_note_bytes(struct request *req, struct str bytes);
+void cache_note_complete(struct request *req, bool is_good);
+
+/* Others wait for what this request fetches. */
+bool cache_has_followers(const struct request *req);
+
+/* At the end: lets go of what it reads or fills. */
+void cache_leave(struct request *req);
+
+/* For X-Cache; empty when the cache was not asked. */
+struct str cache_use_text(enum cache_use use);
+
+/* ---- settle.c ---- */
+
+/* The request is accepted: whatever becomes of it, the ledger will say. */
+void ledger_note_begin(struct request *req);
 
 /* ---- attempt.c: one try on one server ---- */
 

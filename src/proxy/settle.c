@@ -3,6 +3,7 @@
 #include "llm/price.h"
 #include "proxy/access_log.h"
 #include "proxy/heads.h"
+#include "proxy/ledger_record.h"
 #include "proxy/live.h"
 #include "proxy/request.h"
 #include "proxy/worker.h"
@@ -27,6 +28,7 @@ static void give_back(struct request *req)
         req->queue_time += loop_now(loop) - req->waiting_since;
         gate_leave(gate, &req->waiter);
     }
+    cache_leave(req);
     limit_settle(req);
     if (req->grant.server)
         gate_release(gate, &req->grant, outcome_of(req), loop_now(loop));
@@ -96,16 +98,15 @@ static void count_model(struct request *req, usec_t total)
         model_counters_row(&req->worker->models, req->server_name, model_label(req), provider);
     bool is_good = req->fault == FAULT_NONE && req->status < 400;
     counter_add(is_good ? &row->succeeded : &row->failed, 1);
+    counter_add(&row->cache_hits, req->cache_use == CACHE_USE_HIT);
+    counter_add(&row->cache_misses, req->cache_use == CACHE_USE_FILL);
     model_row_add_duration(row, total);
     count_usage(req, row);
 }
 
-static void write_log(struct request *req, const struct timing *timing, usec_t total)
+static struct access_record record_of(const struct request *req, const struct timing *timing, usec_t total)
 {
-    struct buf *line = worker_log_line(req->worker);
-    if (!line)
-        return;
-    struct access_record record = {
+    return (struct access_record){
         .realtime = clock_realtime(),
         .id = req->id,
         .client = &req->client,
@@ -129,11 +130,76 @@ static void write_log(struct request *req, const struct timing *timing, usec_t t
         .usage = req->usage,
         .error = req->fault != FAULT_NONE ? fault_row(req->fault)->code : STR_NONE,
     };
+}
+
+static void write_log(struct request *req, const struct access_record *record)
+{
+    struct buf *line = worker_log_line(req->worker);
+    if (!line)
+        return;
     if (req->table->policy->config->settings.access_log_format == ACCESS_LOG_JSON)
-        access_log_json(line, &record);
+        access_log_json(line, record);
     else
-        access_log_text(line, &record);
+        access_log_text(line, record);
     worker_log_done(req->worker);
+}
+
+/* ---- the ledger ---- */
+
+static bool is_booked(const struct request *req)
+{
+    return req->worker->journal && !(api_row(req->api)->flags & API_ANSWERS_ITSELF);
+}
+
+void ledger_note_begin(struct request *req)
+{
+    char memory[LEDGER_RECORD_MAX];
+    if (!is_booked(req))
+        return;
+    struct ledger_begin begin = {
+        .id = req->number,
+        .request_id = req->id,
+        .user = req->user,
+        .model = req->model,
+        .api = api_row(req->api)->text,
+    };
+    journal_append(req->worker->journal, LEDGER_BEGIN, clock_realtime(), ledger_begin_encode(&begin, memory));
+}
+
+static enum ledger_state state_of(const struct request *req)
+{
+    if (req->status == 499)
+        return LEDGER_CLIENT_GONE;
+    if (req->fault != FAULT_NONE && req->sent != SENT_NOTHING)
+        return LEDGER_CUT;
+    return req->fault != FAULT_NONE || req->status >= 400 ? LEDGER_ERROR : LEDGER_OK;
+}
+
+static enum ledger_cache cache_of(const struct request *req)
+{
+    static const enum ledger_cache uses[] = {
+        [CACHE_USE_NONE] = LEDGER_CACHE_NONE,
+        [CACHE_USE_HIT] = LEDGER_CACHE_HIT,
+        [CACHE_USE_FOLLOW] = LEDGER_CACHE_FOLLOW,
+        [CACHE_USE_FILL] = LEDGER_CACHE_MISS,
+    };
+    return uses[req->cache_use];
+}
+
+static void write_ledger(struct request *req, const struct access_record *record)
+{
+    char memory[LEDGER_RECORD_MAX];
+    if (!is_booked(req))
+        return;
+    struct ledger_end end = {
+        .id = req->number,
+        .state = state_of(req),
+        .cache = cache_of(req),
+        .tokens = ledger_tokens_from_usage(&req->usage),
+        .cost = req->cost,
+        .access = *record,
+    };
+    journal_append(req->worker->journal, LEDGER_END, record->realtime, ledger_end_encode(&end, memory));
 }
 
 enum step phase_settle(struct request *req)
@@ -146,7 +212,9 @@ enum step phase_settle(struct request *req)
     usec_t total = loop_now(&req->worker->loop) - req->arrived_at;
     count(req, &timing, total);
     count_model(req, total);
-    write_log(req, &timing, total);
+    struct access_record record = record_of(req, &timing, total);
+    write_log(req, &record);
+    write_ledger(req, &record);
     return STEP_NEXT;
 }
 

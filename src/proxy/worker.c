@@ -285,6 +285,7 @@ enum err worker_init(struct worker *worker, struct gateway *gateway, unsigned in
     worker->index = index;
     worker->gateway = gateway;
     worker->table = table_ref(gateway->table);
+    worker->journal = gateway->journal ? journal_writer(gateway->journal, index) : NULL;
     list_init(&worker->requests);
     list_init(&worker->live_parts);
     block_cache_init(&worker->blocks, BLOCKS_KEPT);

@@ -10,6 +10,7 @@
 #include "proxy/gateway.h"
 #include "proxy/model_counters.h"
 #include "route/table.h"
+#include "store/journal.h"
 #include "store/seal.h"
 #include "wire/json_read.h"
 
@@ -72,6 +73,7 @@ struct worker {
     _Atomic(struct server_counters *) counters[GATEWAY_SLOTS + 1]; /* by server slot; the last: no server */
     struct worker_counters totals;
     struct model_counters models;
+    struct journal_writer *journal; /* NULL: nothing is booked */
     struct buf log_lines;
     struct wheel_timer log_flush;
     struct wheel_timer drain_limit;
