@@ -412,7 +412,7 @@ static void test_bounds_by_chance(void **state)
 #define BOUND_BYTES ((uint64_t)60000)
 #define BOUND_ITEMS ((uint64_t)20)
 
-static _Atomic uint64_t served[CACHE_FILL + 1], cut, clean;
+static _Atomic uint64_t served[CACHE_FILL + 1];
 static _Atomic bool is_over;
 
 /* Fills in pieces; at times fails, at times hangs up and goes on only for others. */
@@ -450,10 +450,8 @@ static void work_as_reader(struct listener *own, struct buf *body, uint64_t numb
         ASSERT(cache_reader_head(&own->reader).is_stream == number % 2);
     } else if (last == CACHE_FAILED_CLEAN) {
         ASSERT(body->len == 0);
-        atomic_fetch_add(&clean, 1);
     } else {
         ASSERT(body->len > 0);
-        atomic_fetch_add(&cut, 1);
     }
     cache_reader_close(&own->reader);
 }
@@ -522,6 +520,97 @@ static void test_threads(void **state)
     assert_true(stats.hits > 0 && stats.follows > 0 && stats.evictions > 0);
 }
 
+#define FOLLOWERS 6
+#define PIECES 400
+
+struct crowd {
+    struct listener listeners[FOLLOWERS];
+    pthread_barrier_t gun;
+    enum cache_next last[FOLLOWERS];
+    size_t length[FOLLOWERS];
+};
+
+static struct crowd crowd;
+
+/* The odd ones hang up at about the middle; the others sleep until the end. */
+static void *run_follower(void *argument)
+{
+    uintptr_t index = (uintptr_t)argument;
+    struct listener *own = &crowd.listeners[index];
+    struct buf body;
+    struct str bytes;
+    struct cache_entry *entry;
+    buf_init(&body, MIB);
+    listener_init(own);
+    ASSERT(cache_lookup(&cache, key_of(9), TTL, 10 * SEC, &own->reader, &entry) == CACHE_FOLLOW);
+    ASSERT(cache_reader_next(&own->reader, &bytes) == CACHE_WAIT);
+    pthread_barrier_wait(&crowd.gun);
+    if (index % 2)
+        while (body.len < PIECES / 2 && (crowd.last[index] = read_some(&own->reader, &body)) == CACHE_WAIT)
+            uv_run(&own->loop.uv, UV_RUN_ONCE);
+    else
+        crowd.last[index] = read_all(own, &body);
+    for (size_t i = 0; i < body.len; i++)
+        ASSERT(body.ptr[i] == byte_at(9, 9, i));
+    crowd.length[index] = body.len;
+    listener_fini(own);
+    buf_free(&body);
+    return NULL;
+}
+
+/* All followers wait before the first byte, and each byte comes by itself. */
+static void fill_for_crowd(size_t pieces, bool is_failing)
+{
+    pthread_t threads[FOLLOWERS];
+    assert_int_equal(look(9), CACHE_FILL);
+    pthread_barrier_init(&crowd.gun, NULL, FOLLOWERS + 1);
+    for (uintptr_t i = 0; i < FOLLOWERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_follower, (void *)i), 0);
+    pthread_barrier_wait(&crowd.gun);
+    struct run run = {fill, 9, 9, 0, pieces};
+    cache_fill_begin(fill, JSON, true);
+    while (run.done < run.length) {
+        add_some(&run, 1);
+        sched_yield();
+    }
+    if (is_failing)
+        cache_fill_fail(fill);
+    else
+        cache_fill_end(fill, 10 * SEC);
+    for (size_t i = 0; i < FOLLOWERS; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&crowd.gun);
+}
+
+static void test_a_crowd_follows(void **state)
+{
+    (void)state;
+    fill_for_crowd(PIECES, false);
+    for (size_t i = 0; i < FOLLOWERS; i += 2) {
+        assert_int_equal(crowd.last[i], CACHE_END);
+        assert_int_equal(crowd.length[i], PIECES);
+    }
+    assert_int_equal(look(9), CACHE_HIT);
+    assert_int_equal(read_some(&listener.reader, &text), CACHE_END);
+    assert_int_equal(text.len, PIECES);
+}
+
+static void test_a_crowd_goes_its_own_way(void **state)
+{
+    (void)state;
+    fill_for_crowd(0, true);
+    for (size_t i = 0; i < FOLLOWERS; i++)
+        assert_int_equal(crowd.last[i], CACHE_FAILED_CLEAN);
+}
+
+static void test_a_crowd_is_cut(void **state)
+{
+    (void)state;
+    fill_for_crowd(PIECES / 4, true);
+    for (size_t i = 0; i < FOLLOWERS; i++) /* who has not woken up yet has had nothing */
+        assert_true(crowd.last[i] == (crowd.length[i] ? CACHE_FAILED_CUT : CACHE_FAILED_CLEAN));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -541,6 +630,9 @@ int main(void)
         TEST(test_stats),
         TEST(test_bounds_by_chance),
         TEST(test_threads),
+        TEST(test_a_crowd_follows),
+        TEST(test_a_crowd_goes_its_own_way),
+        TEST(test_a_crowd_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
