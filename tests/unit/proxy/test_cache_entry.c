@@ -174,8 +174,9 @@ static void test_leaving_with_a_message_under_way(void **state)
     cache_fill_begin(fill, JSON, false);
     cache_fill_add(fill, STR("a"));
     assert_int_equal(read_some(&first.reader, &text), CACHE_WAIT);
-    cache_fill_add(fill, STR("b")); /* the first message has not come: no second one */
     assert_true(first.reader.is_posted);
+    assert_false(list_is_linked(&first.reader.node)); /* the first message has not come: no second one */
+    cache_fill_add(fill, STR("b"));
     loop_deliver(&first.loop);
     assert_int_equal(first.calls, 1);
     assert_int_equal(read_some(&first.reader, &text), CACHE_WAIT);
