@@ -108,8 +108,8 @@ struct mysql_inbound {
 void mysql_inbound_init(struct mysql_inbound *in);
 void mysql_inbound_fini(struct mysql_inbound *in); /* wipes it: it may hold a password */
 
-/* Consumes from `io_bytes`. A packet of more than `max` bytes is refused when its header comes; memory grows with what
- * has come, not with what is announced. The payload stays until the next call. */
+/* Consumes from `io_bytes`. A packet of more than `max` bytes is refused when its header comes; beyond 64 KiB
+ * memory grows with what has come, not with what is announced. The payload stays until the next call. */
 enum mysql_read mysql_inbound_next(struct mysql_inbound *in, struct str *io_bytes, size_t max,
                                    struct str *ret_payload);
 

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 
 #define PAYLOAD_MAX ((size_t)1 << 31) /* the buffer's own bound; what a session may send is far less */
+#define RESERVE_MAX ((size_t)65536)
 #define LENENC_2 0xfc
 #define LENENC_3 0xfd
 #define LENENC_8 0xfe
@@ -40,7 +41,7 @@ static enum mysql_read inbound_begin_frame(struct mysql_inbound *in, size_t max)
     in->sequence++;
     in->frame_left = size;
     in->is_split = size == MYSQL_FRAME_MAX;
-    return MYSQL_READ_PACKET;
+    return buf_reserve(&in->payload, MIN(size, RESERVE_MAX)) ? MYSQL_READ_PACKET : MYSQL_READ_NO_MEMORY;
 }
 
 enum mysql_read mysql_inbound_next(struct mysql_inbound *in, struct str *io_bytes, size_t max, struct str *ret_payload)
