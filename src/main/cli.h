@@ -12,3 +12,9 @@ struct cli {
 
 int cli_serve(const struct cli *cli);
 int cli_check(const struct cli *cli);
+
+/* Prints the fairlead.yaml of any configuration file. */
+int cli_import(struct str path);
+
+/* Prints a password's hash; `given` is STR_NONE when the password is to be asked for. */
+int cli_hash_password(struct str given);

@@ -12,13 +12,19 @@ static int usage(FILE *out)
           "usage: fairlead [serve] [--config FILE] [--data DIR]   start\n"
           "       fairlead check --config FILE                    validate a configuration, report every "
           "fault\n"
+          "       fairlead import FILE                            print a mindbalancer.cnf, or any "
+          "configuration, as "
+          "fairlead.yaml\n"
+          "       fairlead hash-password                          ask for a password and print its hash\n"
           "       fairlead docs configuration                     print the manual of the configuration\n"
           "       fairlead settings                               list all settings with their defaults\n"
           "       fairlead version\n"
           "\n"
-          "Without --config, Fairlead looks for inference servers on their usual local ports and for "
-          "providers\n"
-          "whose API key is in the environment.\n",
+          "Without --config, Fairlead takes fairlead.yaml or mindbalancer.cnf in this folder, then\n"
+          "/etc/mindbalancer/mindbalancer.cnf, then ~/.mindbalancer/mindbalancer.cnf. Without any of them it "
+          "looks for\n"
+          "inference servers on their usual local ports and for providers whose API key is in the "
+          "environment.\n",
           out);
     return out == stdout ? 0 : 2;
 }
@@ -81,6 +87,14 @@ static bool take_option(const char *name, int argc, char **argv, int *io_at, str
     return true;
 }
 
+/* Whether the command line begins with the option, with one dash or two. */
+static bool is_flag(int argc, char **argv, const char *name)
+{
+    if (argc < 2 || argv[1][0] != '-')
+        return false;
+    return strcmp(argv[1] + (argv[1][1] == '-' ? 2 : 1), name) == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
@@ -90,8 +104,12 @@ int main(int argc, char **argv)
     if (strcmp(command, "help") == 0 ||
         (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)))
         return usage(stdout);
-    if (strcmp(command, "version") == 0 || (argc > 1 && strcmp(argv[1], "--version") == 0))
+    if (strcmp(command, "version") == 0 || is_flag(argc, argv, "version"))
         return cli_version();
+    if (strcmp(command, "hash-password") == 0 || is_flag(argc, argv, "hash-password"))
+        return cli_hash_password(argc > 2 ? str_from(argv[2]) : STR_NONE);
+    if (strcmp(command, "import") == 0 && argc == 3)
+        return cli_import(str_from(argv[2]));
     if (strcmp(command, "docs") == 0)
         return cli_docs(argc - first, argv + first);
     if (strcmp(command, "settings") == 0)
