@@ -171,11 +171,7 @@ static void take_lexeme(struct splitter *splitter, const struct lexeme_span *spa
     struct str lexeme = {splitter->text.ptr + splitter->at, span->len};
     bool is_content = span->kind == LEXEME_CODE || span->kind == LEXEME_QUOTED ||
                       str_starts(lexeme, STR("/*!")); /* a comment that servers execute */
-    if (is_content && !splitter->has_content) {
-        count_lines(splitter, splitter->at);
-        splitter->first_line = splitter->line;
-        splitter->has_content = true;
-    }
+    splitter->has_content = splitter->has_content || is_content;
     splitter->at += span->len;
 }
 
@@ -185,6 +181,10 @@ static enum piece step(struct splitter *splitter, struct str *ret_text, size_t *
     struct str text = buf_str(&splitter->text);
     struct lexeme_span span = lexeme_read(text, splitter->at, splitter->seen);
     enum piece piece = PIECE_NONE;
+    if (!splitter->has_content) { /* the first word of what comes is here, or further on */
+        count_lines(splitter, splitter->at);
+        splitter->first_line = splitter->line;
+    }
     *ret_line = splitter->first_line;
     splitter->open = 0;
     if (!splitter->has_content && span.kind == LEXEME_CODE &&
