@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration as plain values: what a file says, checked and with defaults filled in. Immutable after
- * config_load; all memory is in its arena. Nothing here opens, connects or starts anything. */
+ * config_load; all memory is in its arena, or in that of the configuration it was derived from (conf/rows.h). Shared by
+ * reference. Nothing here opens, connects or starts anything. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+
+#include <stdatomic.h>
 
 #define HOSTGROUP_MAX 65535
 #define SERVER_WEIGHT_MAX 1000
@@ -46,6 +49,7 @@ struct hostgroup_config {
     unsigned id;
     struct str name;
     enum strategy strategy; /* ask hostgroup_strategy */
+    bool is_implied;        /* nobody declares it: a server names it */
 };
 
 /* A row of providers.def: what a provider's name implies. */
@@ -155,6 +159,8 @@ struct settings {
 };
 
 struct config {
+    atomic_uint references;
+    struct config *base; /* what it was derived from, whose texts it shares; a reference, or NULL */
     struct arena arena;
     struct str path; /* file it came from; empty without one */
     struct str data_dir;

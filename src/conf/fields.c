@@ -28,6 +28,11 @@ struct str loader_copy(struct loader *loader, struct str text)
     return copy;
 }
 
+const char *loader_term(const struct loader *loader)
+{
+    return loader->is_table ? "column" : "key";
+}
+
 static struct str shown(struct str text)
 {
     return (struct str){text.ptr, MIN(text.len, SHOWN_MAX)};

@@ -18,8 +18,9 @@ struct loader {
     struct config *config; /* being filled; its arena takes what is kept */
     const struct config_env *env;
     struct diagnostics *diagnostics;
-    char place[48]; /* "servers[3]", for messages */
-    bool no_memory; /* the load ends with ERR_NO_MEMORY */
+    char place[128]; /* "servers[3]", or the row of a table, for messages */
+    bool is_table;   /* keys are called columns in messages */
+    bool no_memory;  /* the load ends with ERR_NO_MEMORY */
 };
 
 struct field;
@@ -76,6 +77,9 @@ extern const struct field_type field_file;     /* (struct str) a file that has t
 
 /* Reports `fmt` at `mark`. */
 void loader_report(struct loader *loader, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* What messages call a field. */
+const char *loader_term(const struct loader *loader);
 
 /* Whether field_unsigned read `value` from `node`, rather than refused it. */
 bool loader_was_read(const struct yaml_node *node, unsigned value);

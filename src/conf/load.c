@@ -115,10 +115,11 @@ static void load_root(struct loader *loader, const struct yaml_node *root)
         top_level[i].load(loader, yaml_get(root, top_level[i].name));
 }
 
-static struct config *config_new(void)
+struct config *config_new(void)
 {
     struct config *config = calloc(1, sizeof(*config));
     if (config) {
+        atomic_init(&config->references, 1);
         arena_init(&config->arena, NULL);
         settings_init(&config->settings);
         config->data_dir = STR(DATA_DIR_DEFAULT);
@@ -254,14 +255,39 @@ static void wipe(struct str secret)
         explicit_bzero((void *)(uintptr_t)secret.ptr, secret.len);
 }
 
+/* Of a derived configuration, what it shares with its base is the base's to wipe. */
+static void wipe_settings(const struct config *config)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        if (setting->kind != SETTING_KIND_SECRET)
+            continue;
+        const struct str *secret = (const void *)((const char *)&config->settings + setting->offset);
+        const struct str *shared = NULL;
+        if (config->base)
+            shared = (const void *)((const char *)&config->base->settings + setting->offset);
+        if (!shared || shared->ptr != secret->ptr)
+            wipe(*secret);
+    }
+}
+
+struct config *config_ref(struct config *config)
+{
+    atomic_fetch_add_explicit(&config->references, 1, memory_order_relaxed);
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (!config)
+    if (!config || atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) > 1)
         return;
-    for (size_t i = 0; i < config->server_count; i++)
+    struct config *base = config->base;
+    for (size_t i = base ? base->server_count : 0; i < config->server_count; i++)
         wipe(config->servers[i].api_key);
-    for (size_t i = 0; i < config->listener_count; i++)
+    for (size_t i = 0; i < config->listener_count && !base; i++)
         wipe(config->listeners[i].master_key);
+    wipe_settings(config);
     arena_fini(&config->arena);
     free(config);
+    config_free(base);
 }

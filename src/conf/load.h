@@ -16,6 +16,9 @@ MUST_USE enum err config_load(struct str text, struct str path, const struct con
 MUST_USE enum err config_load_file(struct str path, const struct config_env *env, struct config **ret_config,
                                    struct diagnostics *io_diagnostics);
 
+/* An empty one with default settings, for those who fill it; NULL when memory is short. */
+MUST_USE struct config *config_new(void);
+
 /* The configuration without a file: default settings and listeners, no servers. */
 MUST_USE enum err config_defaults(struct config **ret_config);
 
@@ -25,5 +28,8 @@ MUST_USE enum err config_defaults(struct config **ret_config);
 MUST_USE enum err config_add_server(struct config *config, struct str name, const struct provider *provider,
                                     struct str endpoint, struct str api_key);
 
-/* Wipes the secrets and frees everything. Harmless on NULL. */
+/* One more owner; each calls config_free. Any thread. */
+struct config *config_ref(struct config *config);
+
+/* Gives back one reference; the last one wipes the secrets and frees everything. Harmless on NULL. */
 void config_free(struct config *config);

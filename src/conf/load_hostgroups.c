@@ -94,7 +94,7 @@ static struct hostgroup_config *grow(struct config *config, size_t more)
 
 static struct hostgroup_config implied(unsigned id)
 {
-    return (struct hostgroup_config){.id = id, .name = STR(""), .strategy = STRATEGY_DEFAULT};
+    return (struct hostgroup_config){.id = id, .name = STR(""), .strategy = STRATEGY_DEFAULT, .is_implied = true};
 }
 
 void hostgroups_complete(struct loader *loader)

@@ -114,7 +114,7 @@ static void check_hostgroups(struct loader *loader, const struct yaml_node *list
 
 struct place {
     unsigned priority;
-    size_t index; /* in the file */
+    size_t index; /* before */
 };
 
 static int compare_places(const void *a, const void *b)
@@ -125,11 +125,13 @@ static int compare_places(const void *a, const void *b)
     return (left->index > right->index) - (left->index < right->index);
 }
 
-/* qsort keeps no order among equals, so the order of the file is part of the key. */
-static void sort_rules(struct loader *loader)
+/* qsort keeps no order among equals, so the order before is part of the key. */
+void rules_sort(struct loader *loader)
 {
     struct config *config = loader->config;
     size_t count = config->rule_count;
+    if (count == 0)
+        return;
     struct place *places = calloc(count, sizeof(*places));
     struct rule_config *sorted = ARENA_NEW_ARRAY(&config->arena, struct rule_config, count);
     if (!places || !sorted) {
@@ -153,5 +155,5 @@ void rules_load(struct loader *loader, const struct yaml_node *list)
     if (config->rule_count == 0)
         return;
     check_hostgroups(loader, list);
-    sort_rules(loader);
+    rules_sort(loader);
 }

@@ -130,8 +130,8 @@ static bool read_endpoint(struct loader *loader, const struct yaml_node *node, s
         server->endpoint_text = server->provider->default_endpoint;
     if (server->endpoint_text.len == 0) {
         loader_report(loader, node->mark,
-                      "missing key 'endpoint' in %s: provider " STR_FMT " has none of its own", loader->place,
-                      STR_ARG(server->provider->name));
+                      "missing %s 'endpoint' in %s: provider " STR_FMT " has none of its own", loader_term(loader),
+                      loader->place, STR_ARG(server->provider->name));
         return false;
     }
     enum err err = endpoint_parse(server->endpoint_text, server->provider->base_path, &loader->config->arena,
@@ -157,7 +157,8 @@ static bool is_own_host(const struct server_config *server, struct arena *arena)
 static void default_key(struct loader *loader, const struct yaml_node *node, struct server_config *server)
 {
     struct str variable = server->provider->key_variable;
-    if (variable.len == 0 || yaml_get(node, STR("api_key")) || !is_own_host(server, &loader->config->arena))
+    if (variable.len == 0 || server->api_key.len > 0 || yaml_get(node, STR("api_key")) ||
+        !is_own_host(server, &loader->config->arena))
         return;
     struct str key = str_from(loader->env->variable(loader->env->context, variable.ptr));
     if (key.len == 0)

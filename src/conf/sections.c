@@ -40,8 +40,8 @@ static void read_field(struct loader *loader, const struct field *field, const s
         const struct yaml_node assumed = {.mark = node->mark, .text = text, .written = text};
         field->type->read(loader, field, &assumed, target);
     } else if (!value && field->is_required) {
-        loader_report(loader, node->mark, "missing key '" STR_FMT "' in %s", STR_ARG(field->name),
-                      loader->place);
+        loader_report(loader, node->mark, "missing %s '" STR_FMT "' in %s", loader_term(loader),
+                      STR_ARG(field->name), loader->place);
     } else if (value && yaml_is_null(value)) {
         loader_report(loader, value->key_mark, STR_FMT " in %s has no value", STR_ARG(field->name),
                       loader->place);

@@ -22,6 +22,9 @@ MUST_USE enum err listeners_default(struct config *config);
 /* Adds the groups that only servers name, and sorts all: the end of servers_load. */
 void hostgroups_complete(struct loader *loader);
 
+/* By priority; equal ones keep their order. The end of rules_load. */
+void rules_sort(struct loader *loader);
+
 /* Makes sure that hostgroup `id` exists; a new one has the default strategy and no name. */
 MUST_USE enum err hostgroup_ensure(struct config *config, unsigned id);
 

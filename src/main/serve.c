@@ -120,7 +120,7 @@ static bool can_reload(const struct config *old, const struct config *config)
 static bool publish(struct control *control, struct policy *policy)
 {
     char why[GATEWAY_WHY_MAX] = "";
-    if (gateway_publish(&control->gateway, policy, why) != ERR_OK) {
+    if (gateway_publish(&control->gateway, policy, NULL, why) != ERR_OK) {
         log_error("configuration refused: %s", why);
         return false;
     }
@@ -335,7 +335,7 @@ static int boot(struct control *control)
         return fail(why);
     if (log_sink_open(config->settings.access_log, &gateway->log) != ERR_OK)
         return fail("access_log (log_file in mindbalancer.cnf): cannot open the file; its folder has to exist");
-    if (loop_init(&control->loop) != ERR_OK || gateway_publish(gateway, control->policy, why) != ERR_OK)
+    if (loop_init(&control->loop) != ERR_OK || gateway_publish(gateway, control->policy, NULL, why) != ERR_OK)
         return fail(why);
     gateway->control = &control->loop;
     gateway->on_worker_ended = on_worker_ended;

@@ -17,20 +17,6 @@
 
 /* ---- the configuration ---- */
 
-/* The pattern's own compiler is in route/, which conf/ does not know. */
-static bool is_pattern(void *context, const struct match_config *pattern, bool is_search, struct buf *why)
-{
-    struct arena arena;
-    struct match match;
-    (void)context;
-    arena_init(&arena, NULL);
-    bool good = match_compile(&arena, pattern, is_search ? MATCH_SEARCH : MATCH_WHOLE, why, &match) == ERR_OK;
-    if (good)
-        match_fini(&match);
-    arena_fini(&arena);
-    return good;
-}
-
 struct config *startup_load(struct str path)
 {
     struct config_env env = config_env_process;
@@ -39,7 +25,7 @@ struct config *startup_load(struct str path)
     struct buf text;
     if (!diagnostics)
         return NULL;
-    env.is_pattern = is_pattern;
+    env.is_pattern = match_is_pattern;
     diagnostics_init(diagnostics);
     buf_init(&text, (size_t)1 << 20);
     if (config_load_file(path, &env, &config, diagnostics) != ERR_OK)

@@ -176,7 +176,7 @@ static enum err prepare_client_tls(struct gateway *gateway, const struct config 
 
 /* ---- configuration ---- */
 
-enum err gateway_publish(struct gateway *gateway, struct policy *policy, char *why)
+enum err gateway_prepare(struct gateway *gateway, const struct policy *policy, char *why)
 {
     const struct config *config = policy->config;
     /* A reload may use as many new slots as there are servers, while the old ones still serve. */
@@ -185,23 +185,38 @@ enum err gateway_publish(struct gateway *gateway, struct policy *policy, char *w
                  GATEWAY_SLOTS / 2);
         return ERR_LIMIT;
     }
-    enum err err = prepare_client_tls(gateway, config, why);
+    return prepare_client_tls(gateway, config, why);
+}
+
+void gateway_ticket_take(struct gateway_ticket *ticket)
+{
+    if (ticket && atomic_fetch_sub_explicit(&ticket->left, 1, memory_order_acq_rel) == 1)
+        loop_post(ticket->loop, ticket->answer);
+}
+
+enum err gateway_publish(struct gateway *gateway, struct policy *policy, struct gateway_ticket *ticket,
+                         char *why)
+{
+    struct table *table;
+    enum err err = gateway_prepare(gateway, policy, why);
     if (err != ERR_OK)
         return err;
-    struct table *table;
     uint64_t generation = gateway->table ? gateway->table->generation + 1 : 1;
     err = gate_new_table(&gateway->gate, policy, gateway->table, generation, &table);
     if (err != ERR_OK) {
         snprintf(why, GATEWAY_WHY_MAX, "%s", err_text(err));
         return err;
     }
-    log_set_level((enum log_level)config->settings.log_level);
-    struct cache_limits kept = cache_limits_from(&config->settings);
+    log_set_level((enum log_level)policy->config->settings.log_level);
+    struct cache_limits kept = cache_limits_from(&policy->config->settings);
     cache_configure(&gateway->cache, &kept);
     gate_drop_table(&gateway->gate, gateway->table);
     gateway->table = table;
+    if (ticket) /* one more than the workers: they may be quick, and there may be none */
+        atomic_store(&ticket->left, (unsigned)gateway->worker_count + 1);
     for (size_t i = 0; i < gateway->worker_count; i++)
-        worker_post_table(&gateway->workers[i], table_ref(table));
+        worker_post_table(&gateway->workers[i], table_ref(table), ticket);
+    gateway_ticket_take(ticket);
     return ERR_OK;
 }
 

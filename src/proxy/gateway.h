@@ -31,6 +31,13 @@ struct gateway_listener {
 
 struct client_tls;
 
+/* Who waits until a configuration is in force everywhere. The last worker to take it posts `answer` to `loop`. */
+struct gateway_ticket {
+    atomic_uint left; /* workers that have not taken it yet */
+    struct message *answer;
+    struct loop *loop;
+};
+
 struct gateway {
     struct gate gate;
     struct limits limits;
@@ -46,6 +53,9 @@ struct gateway {
     pthread_mutex_t tls_lock;
     struct loop *control;                             /* of the control thread */
     void (*on_worker_ended)(struct message *message); /* on it: worker->ended of one that has drained */
+    /* On the control thread, when somebody else than it has put a configuration in force; takes over a reference. NULL:
+     * nobody wants to know. */
+    void (*on_policy)(struct gateway *gateway, struct policy *policy);
     const struct seal *seal; /* borrowed; for the digests of clients' keys */
     uint64_t hash_seed;      /* random: nobody outside can know what collides */
     usec_t started_at;
@@ -62,8 +72,18 @@ void gateway_fini(struct gateway *gateway);
 #define GATEWAY_WHY_MAX 512
 MUST_USE enum err gateway_open_listeners(struct gateway *gateway, const struct config *config, char *why);
 
-/* Makes `policy` (a reference is taken) the configuration in force, everywhere. On failure nothing has changed. */
-MUST_USE enum err gateway_publish(struct gateway *gateway, struct policy *policy, char *why);
+/* Whether `policy` can be put in force; what that needs is made. Any thread. On failure `why` names the server and the
+ * reason. */
+MUST_USE enum err gateway_prepare(struct gateway *gateway, const struct policy *policy, char *why);
+
+/* Makes `policy` (a reference is taken) the configuration in force, everywhere. On failure nothing has changed, and the
+ * ticket stays unanswered. Otherwise `ticket`, which may be NULL, is answered once all workers use the policy; it has to
+ * stay until then. */
+MUST_USE enum err gateway_publish(struct gateway *gateway, struct policy *policy,
+                                  struct gateway_ticket *ticket, char *why);
+
+/* For workers: one of those that `ticket` (may be NULL) waits for has what it needs. */
+void gateway_ticket_take(struct gateway_ticket *ticket);
 
 /* The context for connections to `server`; NULL when it is in the clear or its CA file is of no use (gateway_publish
  * has checked that). Any thread; borrowed, kept for the process's life. */

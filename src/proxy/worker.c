@@ -19,7 +19,8 @@
 struct table_message {
     struct message message;
     struct worker *worker;
-    struct table *table; /* reference */
+    struct table *table;           /* reference */
+    struct gateway_ticket *ticket; /* may be NULL */
 };
 
 struct drain_message {
@@ -88,21 +89,24 @@ static void on_table(struct message *message)
     struct worker *worker = news->worker;
     gate_drop_table(&worker->gateway->gate, worker->table);
     worker->table = news->table;
+    struct gateway_ticket *ticket = news->ticket;
     free(news);
     worker_apply_settings(worker);
     worker_close_stale_origins(worker);
     LIST_EACH (node, &worker->requests)
         request_reroute(LIST_ITEM(node, struct request, node), worker->table);
+    gateway_ticket_take(ticket);
 }
 
-void worker_post_table(struct worker *worker, struct table *table)
+void worker_post_table(struct worker *worker, struct table *table, struct gateway_ticket *ticket)
 {
     struct table_message *news = malloc(sizeof(*news));
     if (!news) { /* the worker keeps the configuration it has */
         gate_drop_table(&worker->gateway->gate, table);
+        gateway_ticket_take(ticket);
         return;
     }
-    *news = (struct table_message){.worker = worker, .table = table};
+    *news = (struct table_message){.worker = worker, .table = table, .ticket = ticket};
     news->message.on_delivery = on_table;
     loop_post(&worker->loop, &news->message);
 }

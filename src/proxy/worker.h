@@ -86,8 +86,8 @@ MUST_USE enum err worker_init(struct worker *worker, struct gateway *gateway, un
 /* Starts the thread. */
 MUST_USE enum err worker_start(struct worker *worker);
 
-/* Any thread; takes over a reference to `table`. */
-void worker_post_table(struct worker *worker, struct table *table);
+/* Any thread; takes over a reference to `table`. `ticket` may be NULL. */
+void worker_post_table(struct worker *worker, struct table *table, struct gateway_ticket *ticket);
 
 /* Any thread: no new work, running requests may go on for `limit`. The thread ends when nothing runs any more. */
 void worker_post_drain(struct worker *worker, usec_t limit);

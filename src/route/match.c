@@ -162,3 +162,16 @@ enum match_verdict match_test(const struct match *match, struct str text, struct
     }
     return VERDICT_NO;
 }
+
+bool match_is_pattern(void *context, const struct match_config *config, bool is_search, struct buf *why)
+{
+    struct arena arena;
+    struct match match;
+    (void)context;
+    arena_init(&arena, NULL);
+    bool good = match_compile(&arena, config, is_search ? MATCH_SEARCH : MATCH_WHOLE, why, &match) == ERR_OK;
+    if (good)
+        match_fini(&match);
+    arena_fini(&arena);
+    return good;
+}

@@ -42,6 +42,9 @@ MUST_USE enum err match_scratch_init(struct match_scratch *scratch);
 /* Harmless on a zeroed one. */
 void match_scratch_fini(struct match_scratch *scratch);
 
+/* For config_env.is_pattern: conf/ does not know the compiler. `context` is not used. */
+bool match_is_pattern(void *context, const struct match_config *config, bool is_search, struct buf *why);
+
 /* ERR_INVALID: `error` (may be NULL) then says what is wrong and at which byte of the pattern. */
 MUST_USE enum err match_compile(struct arena *arena, const struct match_config *config,
                                 enum match_scope scope, struct buf *error, struct match *ret_match);

@@ -15,6 +15,7 @@
 struct db {
     sqlite3 *handle;
     bool is_mirroring; /* may change rows that come from the file: SQL function is_mirroring() */
+    bool is_internal;  /* statements of the program's own run: an authorizer lets them pass */
 };
 
 /* Opens `path`, which is created (mode 0600) when missing. A commit has reached the disk when it returns, foreign keys

@@ -56,7 +56,7 @@ CREATE TABLE ai_users (
     max_requests_per_minute INTEGER NOT NULL DEFAULT 1000, -- 0 is no limit
     max_tokens_per_minute INTEGER NOT NULL DEFAULT 100000, -- 0 is no limit
     comment TEXT NOT NULL DEFAULT '',
-    source VARCHAR(16) NOT NULL DEFAULT 'sql',
+    source VARCHAR(16) NOT NULL DEFAULT 'sql' CHECK (source = 'sql'),
     created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
     updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
@@ -70,7 +70,7 @@ CREATE TABLE ai_api_keys (
     key_digest TEXT NOT NULL DEFAULT '', -- HMAC-SHA-256, hexadecimal
     active BOOLEAN NOT NULL DEFAULT 1,
     comment TEXT NOT NULL DEFAULT '',
-    source VARCHAR(16) NOT NULL DEFAULT 'sql',
+    source VARCHAR(16) NOT NULL DEFAULT 'sql' CHECK (source = 'sql'),
     created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
     updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
@@ -84,7 +84,7 @@ CREATE TABLE ai_models ( -- prices that stand above the built-in table; USD per 
     cache_write_price DOUBLE, -- NULL: as input_price
     valid_from DATE NOT NULL DEFAULT '1970-01-01',
     comment TEXT NOT NULL DEFAULT '',
-    source VARCHAR(16) NOT NULL DEFAULT 'sql',
+    source VARCHAR(16) NOT NULL DEFAULT 'sql' CHECK (source = 'sql'),
     PRIMARY KEY (model, valid_from)
 );
 
@@ -92,7 +92,7 @@ CREATE TABLE ai_model_aliases (
     alias VARCHAR(128) PRIMARY KEY, -- the model that clients name
     model VARCHAR(128) NOT NULL,    -- the model that is meant
     comment TEXT NOT NULL DEFAULT '',
-    source VARCHAR(16) NOT NULL DEFAULT 'sql'
+    source VARCHAR(16) NOT NULL DEFAULT 'sql' CHECK (source = 'sql')
 );
 
 CREATE TABLE global_variables (
@@ -138,6 +138,20 @@ CREATE TRIGGER ai_routing_rules_file_delete BEFORE DELETE ON ai_routing_rules WH
 BEGIN SELECT RAISE(ABORT, 'this row of ai_routing_rules comes from the configuration file: remove it there and reload'); END;
 CREATE TRIGGER ai_routing_rules_id AFTER INSERT ON ai_routing_rules WHEN NEW.rule_id IS NULL
 BEGIN UPDATE ai_routing_rules SET rule_id = NEW.id WHERE id = NEW.id; END;
+
+-- Where a row comes from is not for SQL to say: rows that are no mirror would be passed over.
+CREATE TRIGGER ai_servers_source_insert BEFORE INSERT ON ai_servers WHEN NEW.source <> 'sql' AND NOT is_mirroring()
+BEGIN SELECT RAISE(ABORT, 'column source of ai_servers is written by Fairlead: leave it out'); END;
+CREATE TRIGGER ai_servers_source_update BEFORE UPDATE OF source ON ai_servers WHEN NEW.source <> 'sql' AND NOT is_mirroring()
+BEGIN SELECT RAISE(ABORT, 'column source of ai_servers is written by Fairlead: leave it out'); END;
+CREATE TRIGGER ai_hostgroups_source_insert BEFORE INSERT ON ai_hostgroups WHEN NEW.source <> 'sql' AND NOT is_mirroring()
+BEGIN SELECT RAISE(ABORT, 'column source of ai_hostgroups is written by Fairlead: leave it out'); END;
+CREATE TRIGGER ai_hostgroups_source_update BEFORE UPDATE OF source ON ai_hostgroups WHEN NEW.source <> 'sql' AND NOT is_mirroring()
+BEGIN SELECT RAISE(ABORT, 'column source of ai_hostgroups is written by Fairlead: leave it out'); END;
+CREATE TRIGGER ai_routing_rules_source_insert BEFORE INSERT ON ai_routing_rules WHEN NEW.source <> 'sql' AND NOT is_mirroring()
+BEGIN SELECT RAISE(ABORT, 'column source of ai_routing_rules is written by Fairlead: leave it out'); END;
+CREATE TRIGGER ai_routing_rules_source_update BEFORE UPDATE OF source ON ai_routing_rules WHEN NEW.source <> 'sql' AND NOT is_mirroring()
+BEGIN SELECT RAISE(ABORT, 'column source of ai_routing_rules is written by Fairlead: leave it out'); END;
 
 CREATE TRIGGER ai_servers_touch AFTER UPDATE ON ai_servers WHEN NEW.updated_at IS OLD.updated_at
 BEGIN UPDATE ai_servers SET updated_at = CURRENT_TIMESTAMP WHERE id = NEW.id; END;
