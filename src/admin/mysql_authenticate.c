@@ -137,12 +137,20 @@ static bool is_password_of_hash(struct mysql_session *session, const struct mysq
     return true;
 }
 
+/* No password is configured: whoever sits at this machine is the administrator. */
+static bool is_open(const struct mysql_session *session, const struct mysql_account *account)
+{
+    return account->password.len == 0 && account->password_hash.len == 0 && address_is_loopback(&session->peer);
+}
+
 static bool is_password(struct mysql_session *session, struct str password)
 {
     struct mysql_account account = account_of(session);
     uint8_t given[MYSQL_DIGEST_SIZE], right[MYSQL_DIGEST_SIZE];
+    if (account.password.len == 0 && account.password_hash.len > 0)
+        return is_password_of_hash(session, &account, password);
     if (account.password.len == 0)
-        return account.password_hash.len > 0 && is_password_of_hash(session, &account, password);
+        return account.is_known && is_open(session, &account);
     mysql_sha2_digest(password, given);
     mysql_sha2_digest(account.password, right);
     bool is_right = CRYPTO_memcmp(given, right, sizeof(right)) == 0 && account.is_known;
@@ -162,8 +170,8 @@ static void check_clear(struct mysql_session *session, struct str payload)
 static void check_native(struct mysql_session *session, struct str scramble)
 {
     struct mysql_account account = account_of(session);
-    bool is_right = mysql_native_is(scramble, session->nonce, account.password) && account.is_known;
-    settle(session, is_right, scramble.len > 0);
+    bool is_right = is_open(session, &account) || mysql_native_is(scramble, session->nonce, account.password);
+    settle(session, is_right && account.is_known, scramble.len > 0);
 }
 
 /* ---- caching_sha2_password ---- */
@@ -192,31 +200,35 @@ static void put_sha2(struct mysql_session *session, enum mysql_sha2 byte)
     mysql_put_auth_more(&session->out, &session->in.sequence, (struct str){&data, 1});
 }
 
-/* A client without a password sends nothing, or a lone NUL. */
+/* What can be said by the scramble alone: an account in clear, or one that has logged in before. */
+static bool is_scramble(const struct mysql_session *session, const struct mysql_account *account, struct str scramble)
+{
+    uint8_t digest[MYSQL_DIGEST_SIZE];
+    if (!account->is_known)
+        return false;
+    if (account->password.len == 0)
+        return is_open(session, account) || is_fast_login(session, account->password_hash, scramble);
+    mysql_sha2_digest(account->password, digest);
+    bool is_right = mysql_sha2_is(scramble, session->nonce, digest);
+    OPENSSL_cleanse(digest, sizeof(digest));
+    return is_right;
+}
+
 static void check_scramble(struct mysql_session *session, struct str scramble)
 {
     struct mysql_account account = account_of(session);
-    uint8_t digest[MYSQL_DIGEST_SIZE];
-    bool is_right = false;
     if (scramble.len != MYSQL_DIGEST_SIZE) {
-        deny(session, scramble.len > 1);
-        return;
-    }
-    if (account.password.len > 0) {
-        mysql_sha2_digest(account.password, digest);
-        is_right = mysql_sha2_is(scramble, session->nonce, digest) && account.is_known;
-        OPENSSL_cleanse(digest, sizeof(digest));
+        /* A client without a password sends nothing, or a lone NUL. */
+        settle(session, account.is_known && is_open(session, &account), scramble.len > 1);
+    } else if (is_scramble(session, &account, scramble)) {
+        put_sha2(session, MYSQL_SHA2_FAST_OK);
+        settle(session, true, true);
+    } else if (account.password_hash.len > 0 && account.password.len == 0) {
+        put_sha2(session, MYSQL_SHA2_FULL);
+        ask(session, MYSQL_AUTH_FULL);
     } else {
-        is_right = account.is_known && is_fast_login(session, account.password_hash, scramble);
+        deny(session, true);
     }
-    if (is_right || account.password.len > 0) {
-        if (is_right)
-            put_sha2(session, MYSQL_SHA2_FAST_OK);
-        settle(session, is_right, true);
-        return;
-    }
-    put_sha2(session, MYSQL_SHA2_FULL);
-    ask(session, MYSQL_AUTH_FULL);
 }
 
 static void give_key(struct mysql_session *session)
@@ -254,15 +266,10 @@ static void check_full(struct mysql_session *session, struct str payload)
 
 /* ---- packets ---- */
 
-/* No password is configured: whoever sits at this machine is the administrator. */
-static void check_open_account(struct mysql_session *session, bool is_known, bool with_password)
+static void deny_host(struct mysql_session *session)
 {
     char host_text[MYSQL_HOST_TEXT_MAX];
     struct str host = mysql_session_host(session, host_text);
-    if (address_is_loopback(&session->peer)) {
-        settle(session, is_known, with_password);
-        return;
-    }
     log_warn("SQL login from " STR_FMT " refused: without a password only this machine may connect", STR_ARG(host));
     mysql_session_refuse(session, MYSQL_ERROR_HOST_NOT_ALLOWED,
                          "Host '" STR_FMT "' is not allowed to connect to this server: without admin_password or "
@@ -284,15 +291,15 @@ static void authenticate(struct mysql_session *session, const struct mysql_login
         return;
     }
     struct mysql_account account = account_of(session);
-    bool has_password = account.password.len > 0, has_hash = account.password_hash.len > 0;
+    bool has_hash = account.password.len == 0 && account.password_hash.len > 0;
     bool is_old = !(login->capabilities & MYSQL_CAN_PLUGIN_AUTH); /* speaks mysql_native_password and nothing else */
-    if (!has_password && !has_hash)
-        check_open_account(session, account.is_known, login->auth.len > 0);
+    if (account.password.len == 0 && !has_hash && !is_open(session, &account))
+        deny_host(session);
     else if (str_eq(login->plugin, MYSQL_CLEAR_PASSWORD) && session->sock.tls)
         check_clear(session, login->auth);
-    else if (str_eq(login->plugin, MYSQL_CACHING_SHA2))
+    else if (str_eq(login->plugin, MYSQL_CACHING_SHA2) && login->auth.len == MYSQL_DIGEST_SIZE)
         check_scramble(session, login->auth);
-    else if (!has_password)
+    else if (has_hash || str_eq(login->plugin, MYSQL_CACHING_SHA2)) /* who did not expect it has sent no scramble yet */
         ask_plugin(session, MYSQL_CACHING_SHA2, MYSQL_AUTH_SCRAMBLE);
     else if (is_old || str_eq(login->plugin, MYSQL_NATIVE_PASSWORD))
         check_native(session, login->auth);
