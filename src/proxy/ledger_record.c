@@ -178,6 +178,14 @@ static bool get_client(const struct end_fixed *fixed, struct address *ret_client
     return fixed->client_family == 6;
 }
 
+static void put_tokens(const struct ledger_tokens *tokens, uint64_t *ret_tokens)
+{
+    const uint64_t all[] = {tokens->input, tokens->cache_read, tokens->cache_write, tokens->output,
+                            tokens->reasoning};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        ret_tokens[i] = MIN(all[i], LEDGER_NUMBER_MAX);
+}
+
 struct str ledger_end_encode(const struct ledger_end *end, char *out)
 {
     const struct access_record *access = &end->access;
@@ -192,7 +200,7 @@ struct str ledger_end_encode(const struct ledger_end *end, char *out)
         .attempts = access->attempts,
         .id = end->id,
         .run = end->run,
-        .cost = MIN(end->cost, (uint64_t)INT64_MAX),
+        .cost = MIN(end->cost, LEDGER_NUMBER_MAX),
         .bytes_in = access->bytes_in,
         .bytes_out = access->bytes_out,
         .queue = access->queue,
@@ -200,23 +208,30 @@ struct str ledger_end_encode(const struct ledger_end *end, char *out)
         .first_byte = access->first_byte,
         .overhead = access->overhead,
         .total = access->total,
-        .tokens = {end->tokens.input, end->tokens.cache_read, end->tokens.cache_write, end->tokens.output,
-                   end->tokens.reasoning},
     };
     struct str texts[END_TEXTS] = {access->id,     access->method,    access->path,
                                    access->api,    access->model,     access->user,
                                    access->server, access->hostgroup, access->error};
     put_client(access->client, &fixed);
+    put_tokens(&end->tokens, fixed.tokens);
     size_t len = put_texts(texts, END_TEXTS, fixed.text_lens, out + sizeof(fixed));
     memcpy(out, &fixed, sizeof(fixed));
     return (struct str){out, sizeof(fixed) + len};
+}
+
+static bool numbers_are_bounded(const struct end_fixed *fixed)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fixed->tokens); i++)
+        if (fixed->tokens[i] > LEDGER_NUMBER_MAX)
+            return false;
+    return fixed->cost <= LEDGER_NUMBER_MAX;
 }
 
 static bool end_is_valid(const struct end_fixed *fixed)
 {
     return fixed->version == VERSION && fixed->state < LEDGER_STATE_COUNT_ &&
            fixed->cache < LEDGER_CACHE_COUNT_ && (fixed->flags & ~FLAGS_ALL) == 0 && fixed->status < 1000 &&
-           fixed->cost <= INT64_MAX && is_zero(fixed->reserved, sizeof(fixed->reserved)) &&
+           numbers_are_bounded(fixed) && is_zero(fixed->reserved, sizeof(fixed->reserved)) &&
            is_zero(fixed->reserved_end, sizeof(fixed->reserved_end));
 }
 

@@ -10,6 +10,8 @@ enum ledger_kind { LEDGER_BEGIN = 1, LEDGER_END = 2 };
 
 #define LEDGER_TEXT_MAX ((size_t)512) /* longer texts are cut, at a character of UTF-8 */
 #define LEDGER_RECORD_MAX ((size_t)8192)
+#define LEDGER_NUMBER_MAX                                                                                    \
+    ((uint64_t)1 << 48) /* larger tokens and costs become this: sums of them stay in 63 bits */
 
 /* The one final state of a request. */
 enum ledger_state {
@@ -55,7 +57,7 @@ struct ledger_end {
     enum ledger_state state;
     enum ledger_cache cache;
     struct ledger_tokens tokens;
-    uint64_t cost; /* nano-dollars, at most INT64_MAX */
+    uint64_t cost; /* nano-dollars */
     /* Its usage follows from `tokens`, but for is_known; its realtime is the time of the journal's record. */
     struct access_record access;
     struct address client; /* what a decoded access.client points to: do not copy the struct */

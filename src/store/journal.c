@@ -174,6 +174,29 @@ struct segment *journal_segment(const struct journal *journal, size_t index)
     return journal->segments[index];
 }
 
+size_t journal_index(const struct journal *journal, uint64_t number)
+{
+    size_t low = 0, high = journal->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (journal->segments[middle]->number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct segment *journal_find(const struct journal *journal, struct str name)
+{
+    uint64_t number;
+    if (!segment_number(name, &number))
+        return NULL;
+    size_t index = journal_index(journal, number);
+    struct segment *segment = index < journal->count ? journal->segments[index] : NULL;
+    return segment && str_eq(str_from(segment->name), name) ? segment : NULL;
+}
+
 bool journal_pin(struct journal *journal, struct segment *segment)
 {
     bool is_pinned = segment_pin(journal->directory, segment);

@@ -71,6 +71,12 @@ uint64_t journal_instance(const struct journal *journal);
 size_t journal_segment_count(const struct journal *journal);
 struct segment *journal_segment(const struct journal *journal, size_t index);
 
+/* By the name of its file; NULL: there is none. */
+struct segment *journal_find(const struct journal *journal, struct str name);
+
+/* Index of the first file whose number is at least `number`. */
+size_t journal_index(const struct journal *journal, uint64_t number);
+
 /* Pins a segment: its records can be read until it is unpinned, even when it is removed meanwhile. False, and counted:
  * the file cannot be read. */
 MUST_USE bool journal_pin(struct journal *journal, struct segment *segment);

@@ -11,20 +11,6 @@ struct journal_chain {
     struct record record;    /* the next one */
 };
 
-/* Index of the first file with a number of at least `number`. Files may have gone since the last call. */
-static size_t find_number(const struct journal *journal, uint64_t number)
-{
-    size_t low = 0, high = journal_segment_count(journal);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (journal_segment(journal, middle)->number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool is_wanted(const struct segment *segment, const struct journal_chain *chain)
 {
     return segment->writer == chain->writer && segment_used(segment) > SEGMENT_FIRST;
@@ -34,7 +20,7 @@ static bool is_wanted(const struct segment *segment, const struct journal_chain 
 static struct segment *find_older(const struct journal *journal, const struct journal_chain *chain,
                                   uint64_t number)
 {
-    for (size_t i = find_number(journal, number); i > 0; i--)
+    for (size_t i = journal_index(journal, number); i > 0; i--)
         if (is_wanted(journal_segment(journal, i - 1), chain))
             return journal_segment(journal, i - 1);
     return NULL;
@@ -44,7 +30,7 @@ static struct segment *find_newer(const struct journal *journal, const struct jo
                                   uint64_t number)
 {
     size_t count = journal_segment_count(journal);
-    for (size_t i = find_number(journal, number + 1); i < count; i++)
+    for (size_t i = journal_index(journal, number + 1); i < count; i++)
         if (is_wanted(journal_segment(journal, i), chain))
             return journal_segment(journal, i);
     return NULL;

@@ -160,11 +160,24 @@ static void write_name(char *out, unsigned writer, uint64_t number)
     snprintf(out, SEGMENT_NAME_MAX, "w%03u-%016llx.journal", writer, (unsigned long long)number);
 }
 
-/* Populated: the pages of a new file are made here, not by the first records. */
-static bool map_bytes(struct segment *segment, int fd, size_t size, int protection)
+bool segment_number(struct str name, uint64_t *ret_number)
 {
-    int populate = protection & PROT_WRITE ? MAP_POPULATE : 0;
-    void *map = mmap(NULL, size, protection, MAP_SHARED | populate, fd, 0);
+    char text[SEGMENT_NAME_MAX];
+    unsigned writer;
+    unsigned long long number;
+    if (name.len >= sizeof(text))
+        return false;
+    memcpy(text, name.ptr, name.len);
+    text[name.len] = '\0';
+    if (sscanf(text, "w%u-%llx.journal", &writer, &number) != 2)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static bool map_bytes(struct segment *segment, int fd, size_t size, int protection, int flags)
+{
+    void *map = mmap(NULL, size, protection, MAP_SHARED | flags, fd, 0);
     if (map == MAP_FAILED)
         return false;
     segment->map = map;
@@ -184,7 +197,8 @@ static bool make_file(struct segment *segment, int directory)
     if (segment->fd < 0)
         return false;
     errno = posix_fallocate(segment->fd, 0, (off_t)SEGMENT_SIZE);
-    return errno == 0 && map_bytes(segment, segment->fd, SEGMENT_SIZE, PROT_READ | PROT_WRITE);
+    /* Populated: the pages are made here, not by the first records. */
+    return errno == 0 && map_bytes(segment, segment->fd, SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_POPULATE);
 }
 
 enum err segment_create(int directory, unsigned writer, uint64_t number, uint64_t instance, usec_t now,
@@ -291,6 +305,14 @@ static bool read_head(struct segment *segment, size_t size)
     return true;
 }
 
+/* A process was killed while it made the file: no writer ever had it. */
+static bool was_never_used(const struct segment *segment, size_t size)
+{
+    uint64_t number;
+    return segment_number(str_from(segment->name), &number) &&
+           (size < SEGMENT_FIRST || atomic_load_explicit(&head_of(segment)->used, memory_order_relaxed) == 0);
+}
+
 static enum err open_mapped(int directory, struct segment *segment, size_t size, bool *ret_is_torn)
 {
     if (!read_head(segment, size))
@@ -321,17 +343,17 @@ enum err segment_open(int directory, const char *name, struct segment **ret_segm
     if (segment->fd < 0 || fstat(segment->fd, &status) != 0)
         goto out;
     err = ERR_INVALID;
-    if (!S_ISREG(status.st_mode) || (size_t)status.st_size < SEGMENT_FIRST ||
-        (size_t)status.st_size > SEGMENT_SIZE)
+    if (!S_ISREG(status.st_mode) || (size_t)status.st_size > SEGMENT_SIZE)
         goto out;
-    /* Not populated: of a sealed one only the head is looked at. */
-    void *map = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
+    size_t size = (size_t)status.st_size;
     err = ERR_SYSTEM;
-    if (map == MAP_FAILED)
+    if (size >= SEGMENT_FIRST && !map_bytes(segment, segment->fd, size, PROT_READ | PROT_WRITE, 0))
         goto out;
-    segment->map = map;
-    segment->map_size = (size_t)status.st_size;
-    err = open_mapped(directory, segment, segment->map_size, ret_is_torn);
+    err = ERR_NOT_FOUND;
+    if (was_never_used(segment, size))
+        unlinkat(directory, name, 0);
+    else
+        err = size >= SEGMENT_FIRST ? open_mapped(directory, segment, size, ret_is_torn) : ERR_INVALID;
 out:
     if (err != ERR_OK)
         segment_free(segment);
@@ -355,7 +377,7 @@ bool segment_pin(int directory, struct segment *segment)
             return false;
         errno = EIO;
         bool is_mapped = fstat(fd, &status) == 0 && (size_t)status.st_size >= segment->used &&
-                         map_bytes(segment, fd, segment->used, PROT_READ);
+                         map_bytes(segment, fd, segment->used, PROT_READ, 0);
         close(fd);
         if (!is_mapped)
             return false;

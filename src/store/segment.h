@@ -47,6 +47,9 @@ struct segment {
     size_t synced; /* up to where it is known to be on the disk */
 };
 
+/* The number in a file's name. False: it is no such name. */
+MUST_USE bool segment_number(struct str name, uint64_t *ret_number);
+
 /* A new file, mapped and pinned once. ERR_LIMIT: there is no space; ERR_SYSTEM: errno says why; nothing is left. */
 MUST_USE enum err segment_create(int directory, unsigned writer, uint64_t number, uint64_t instance,
                                  usec_t now, struct segment **ret_segment);

@@ -22,7 +22,7 @@ static struct ledger_end sample_end(const struct address *client)
         .state = LEDGER_CUT,
         .cache = LEDGER_CACHE_FOLLOW,
         .tokens = {1, 2, 3, 4, 5},
-        .cost = INT64_MAX,
+        .cost = LEDGER_NUMBER_MAX,
         .access =
             {
                 .id = STR("req-1"),
@@ -64,7 +64,7 @@ static void test_end_round_trip(void **state)
     assert_int_equal(back.state, LEDGER_CUT);
     assert_int_equal(back.cache, LEDGER_CACHE_FOLLOW);
     assert_memory_equal(&back.tokens, &end.tokens, sizeof(end.tokens));
-    assert_int_equal(back.cost, INT64_MAX);
+    assert_int_equal(back.cost, LEDGER_NUMBER_MAX);
     assert_int_equal(back.access.realtime, 99);
     assert_str(back.access.id, STR("req-1"));
     assert_str(address_format(back.access.client, text), STR("[2001:db8::1]:4711"));
@@ -109,16 +109,17 @@ static void test_begin_round_trip(void **state)
     exact_free(payload);
 }
 
-static void test_no_client_and_costs_beyond_the_bound(void **state)
+static void test_no_client_and_numbers_beyond_the_bound(void **state)
 {
     (void)state;
     char out[LEDGER_RECORD_MAX];
     struct address none = {.size = 0}, v4;
     struct ledger_end end = sample_end(NULL), back;
-    end.cost = UINT64_MAX;
+    end.cost = end.tokens.output = UINT64_MAX;
     assert_true(ledger_end_decode(ledger_end_encode(&end, out), 1, &back));
     assert_int_equal(back.access.client->size, 0);
-    assert_int_equal(back.cost, INT64_MAX);
+    assert_int_equal(back.tokens.output, LEDGER_NUMBER_MAX);
+    assert_int_equal(back.cost, LEDGER_NUMBER_MAX);
     end.access.client = &none;
     assert_true(ledger_end_decode(ledger_end_encode(&end, out), 1, &back));
     assert_int_equal(back.access.client->size, 0);
@@ -203,6 +204,7 @@ static void test_refuses_wrong_values(void **state)
         {offsetof(struct end_fixed, reserved), 1},
         {offsetof(struct end_fixed, reserved_end), 1},
         {offsetof(struct end_fixed, cost) + 7, 0xff},
+        {offsetof(struct end_fixed, tokens) + 4 * 8 + 7, 1},
         {offsetof(struct end_fixed, text_lens) + 1, 0xff},
     };
     char out[LEDGER_RECORD_MAX];
@@ -237,7 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_end_round_trip),
         cmocka_unit_test(test_begin_round_trip),
-        cmocka_unit_test(test_no_client_and_costs_beyond_the_bound),
+        cmocka_unit_test(test_no_client_and_numbers_beyond_the_bound),
         cmocka_unit_test(test_long_texts_are_cut_at_a_character),
         cmocka_unit_test(test_largest_record_fits),
         cmocka_unit_test(test_refuses_every_short_and_long_record),

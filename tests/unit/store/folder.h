@@ -38,7 +38,7 @@ static int folder_remove(void **state)
 }
 
 /* The whole file; free() it. */
-static char *file_content(const char *path, size_t *ret_len)
+__attribute__((unused)) static char *file_content(const char *path, size_t *ret_len)
 {
     FILE *file = fopen(path, "rb");
     char *content = NULL;
@@ -62,7 +62,7 @@ __attribute__((unused)) static void file_write(const char *path, const char *tex
         abort();
 }
 
-static unsigned file_mode(const char *path)
+__attribute__((unused)) static unsigned file_mode(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 ? status.st_mode & 07777 : 0;

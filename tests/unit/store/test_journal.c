@@ -391,10 +391,16 @@ static void test_foreign_files_are_left_alone(void **state)
     file_write(in_folder("other.txt"), "x", 1);
     free(content);
     damage(name, 8, &(uint32_t){VERSION + 1}, 4);
+    /* Cut off while they were made: these are ours. */
+    static const char zeros[4096];
+    file_write(in_folder("w000-0000000000000001.journal"), zeros, sizeof(zeros));
+    file_write(in_folder("w000-0000000000000002.journal"), zeros, 0);
     struct journal *journal = open_journal(1);
     assert_reads(journal, true, 0, USEC_FOREVER, "");
     assert_int_equal(numbers_of(journal).unreadable, 3);
     journal_close(journal);
+    assert_int_not_equal(access(in_folder("w000-0000000000000001.journal"), F_OK), 0);
+    assert_int_not_equal(access(in_folder("w000-0000000000000002.journal"), F_OK), 0);
     assert_int_equal(access(in_folder(name), F_OK), 0);
     assert_int_equal(access(in_folder("w000-copy.journal"), F_OK), 0);
 }
