@@ -229,7 +229,8 @@ bool complete(struct str before, const struct catalog *catalog, struct arena *ar
     struct place place = find_place(before);
     *ret_completion = (struct completion){.typed = place.prefix.len};
     struct search search = {.found = ret_completion, .arena = arena, .prefix = place.prefix};
-    search.is_lower = place.prefix.len > 0 && place.prefix.ptr[0] >= 'a' && place.prefix.ptr[0] <= 'z';
+    struct str sample = place.prefix.len > 0 ? place.prefix : place.recent[0];
+    search.is_lower = sample.len > 0 && islower((unsigned char)sample.ptr[0]);
     if (!place.is_text)
         search_all(&search, &place, catalog);
     return !search.is_short;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#define CANCEL_PATIENCE 3 /* seconds; somebody has pressed Ctrl-C and waits */
+
 static void tell_failure(MYSQL *mysql, struct failure *ret_failure)
 {
     unsigned number = mysql_errno(mysql);
@@ -39,8 +41,8 @@ static void set_options(MYSQL *mysql, const struct options *options)
     }
 }
 
-/* NULL: `ret_failure` says why. */
-static MYSQL *connect_to(const struct options *options, struct failure *ret_failure)
+/* `patience`: seconds that each answer may take; 0 is no limit. NULL: `ret_failure` says why. */
+static MYSQL *connect_to(const struct options *options, unsigned patience, struct failure *ret_failure)
 {
     MYSQL *mysql = mysql_init(NULL);
     if (!mysql) {
@@ -48,6 +50,10 @@ static MYSQL *connect_to(const struct options *options, struct failure *ret_fail
         return NULL;
     }
     set_options(mysql, options);
+    if (patience > 0) {
+        mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &patience);
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &patience);
+    }
     if (mysql_real_connect(mysql, options->host, options->user, options->password, NULL, options->port, NULL,
                            0))
         return mysql;
@@ -78,7 +84,7 @@ void connection_close(struct connection *connection)
 enum err connection_open(struct connection *connection, struct failure *ret_failure)
 {
     connection_close(connection);
-    connection->mysql = connect_to(connection->options, ret_failure);
+    connection->mysql = connect_to(connection->options, 0, ret_failure);
     return connection->mysql ? ERR_OK : ERR_REFUSED;
 }
 
@@ -106,7 +112,7 @@ static bool ask_to_cancel(struct connection *connection)
 {
     struct failure failure;
     char text[64];
-    MYSQL *other = connect_to(connection->options, &failure);
+    MYSQL *other = connect_to(connection->options, CANCEL_PATIENCE, &failure);
     if (!other)
         return false;
     int len = snprintf(text, sizeof(text), "KILL QUERY %lu", mysql_thread_id(connection->mysql));
