@@ -6,6 +6,7 @@
 #include "conf/load.h"
 #include "conf/rows.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 _Static_assert(DB_WHY_MAX <= GENERATION_WHY_MAX && GATEWAY_WHY_MAX <= GENERATION_WHY_MAX,
@@ -84,6 +85,8 @@ static enum err build(struct generation *generation, struct db *db, struct confi
     struct stored_rows stored;
     struct config *config = NULL;
     enum err err = stored_rows_read(&stored, db, generation->seal, base, why);
+    if (err == ERR_OK)
+        err = db_wipe_clear_text(db, why);
     if (err == ERR_OK)
         err = derive_config(base, &stored.rows, &config, why);
     stored_rows_fini(&stored);
@@ -170,7 +173,9 @@ static enum err yield_to_rows(struct db *db, struct config *base, char *why)
     for (size_t i = 0; i < base->server_count && err == ERR_OK; i++) {
         bool is_taken = false;
         err = is_row_of_sql(db, stmt, base->servers[i].name, &is_taken, why);
-        if (!is_taken)
+        if (is_taken)
+            OPENSSL_cleanse((void *)(uintptr_t)base->servers[i].api_key.ptr, base->servers[i].api_key.len);
+        else
             base->servers[kept++] = base->servers[i];
     }
     if (err == ERR_OK)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,6 +96,140 @@ struct str db_column_str(sqlite3_stmt *stmt, int column)
     return (struct str){text, text ? (size_t)sqlite3_column_bytes(stmt, column) : 0};
 }
 
+/* ---- secrets that were in clear ---- */
+
+static const char *const secret_tables[DB_SECRET_TABLE_COUNT_] = {
+    [DB_SERVERS] = "ai_servers",
+    [DB_USERS] = "ai_users",
+    [DB_API_KEYS] = "ai_api_keys",
+    [DB_VARIABLES] = "global_variables",
+};
+
+static void wrote_clear_text(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct db *db = sqlite3_user_data(context);
+    struct str table = str_from((const char *)sqlite3_value_text(argv[0]));
+    (void)argc;
+    for (unsigned i = 0; i < DB_SECRET_TABLE_COUNT_; i++)
+        if (str_eq(table, str_from(secret_tables[i])))
+            db->clear_text |= 1u << i;
+}
+
+/* All values of a table, row by row. */
+struct table_copy {
+    sqlite3_value **values;
+    size_t count, capacity;
+    int columns;
+};
+
+static void free_copy(struct table_copy *copy)
+{
+    for (size_t i = 0; i < copy->count; i++)
+        sqlite3_value_free(copy->values[i]);
+    free(copy->values);
+}
+
+static bool copy_value(struct table_copy *copy, sqlite3_value *value)
+{
+    if (copy->count == copy->capacity) {
+        size_t capacity = copy->capacity ? 2 * copy->capacity : 256;
+        sqlite3_value **values = realloc(copy->values, capacity * sizeof(sqlite3_value *));
+        if (!values)
+            return false;
+        copy->values = values;
+        copy->capacity = capacity;
+    }
+    copy->values[copy->count] = sqlite3_value_dup(value);
+    return copy->values[copy->count] != NULL && ++copy->count;
+}
+
+static enum err read_table(struct db *db, const char *table, struct table_copy *copy, char *why)
+{
+    char sql[96];
+    bool is_row = true;
+    snprintf(sql, sizeof(sql), "SELECT * FROM %s", table);
+    sqlite3_stmt *stmt = db_prepare(db, sql, why);
+    if (!stmt)
+        return db_error(db, why);
+    copy->columns = sqlite3_column_count(stmt);
+    enum err err = db_step(db, stmt, &is_row, why);
+    while (err == ERR_OK && is_row) {
+        for (int i = 0; i < copy->columns && err == ERR_OK; i++)
+            err = copy_value(copy, sqlite3_column_value(stmt, i)) ? ERR_OK : ERR_NO_MEMORY;
+        if (err == ERR_OK)
+            err = db_step(db, stmt, &is_row, why);
+    }
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+static sqlite3_stmt *prepare_insert(struct db *db, const char *table, int columns, char *why)
+{
+    char memory[256];
+    struct buf sql;
+    buf_init_fixed(&sql, memory, sizeof(memory));
+    buf_printf(&sql, "INSERT INTO %s VALUES (?", table);
+    for (int i = 1; i < columns; i++)
+        buf_add(&sql, STR(", ?"));
+    buf_add(&sql, (struct str){")", 2}); /* with its NUL */
+    ASSERT(buf_ok(&sql));
+    return db_prepare(db, memory, why);
+}
+
+static enum err write_table(struct db *db, const char *table, const struct table_copy *copy, char *why)
+{
+    enum err err = ERR_OK;
+    sqlite3_stmt *stmt = prepare_insert(db, table, copy->columns, why);
+    if (!stmt)
+        return db_error(db, why);
+    for (size_t at = 0; at < copy->count && err == ERR_OK; at += (size_t)copy->columns) {
+        for (int i = 0; i < copy->columns; i++)
+            if (sqlite3_bind_value(stmt, i + 1, copy->values[at + (size_t)i]) != SQLITE_OK)
+                err = ERR_NO_MEMORY;
+        if (err == ERR_OK)
+            err = db_run(db, stmt, why);
+    }
+    sqlite3_finalize(stmt);
+    return err;
+}
+
+/* Without triggers and foreign keys, DELETE gives back whole pages, and secure_delete fills those with zeros. */
+static enum err rewrite_table(struct db *db, const char *table, char *why)
+{
+    struct table_copy copy = {0};
+    char sql[96];
+    snprintf(sql, sizeof(sql), "DELETE FROM %s", table);
+    enum err err = read_table(db, table, &copy, why);
+    if (err == ERR_OK)
+        err = db_exec(db, sql, why);
+    if (err == ERR_OK)
+        err = write_table(db, table, &copy, why);
+    free_copy(&copy);
+    return err;
+}
+
+static enum err set_enforcement(struct db *db, int is_on)
+{
+    bool good = sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, is_on, NULL) == SQLITE_OK &&
+                sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, is_on, NULL) == SQLITE_OK;
+    return good ? ERR_OK : ERR_SYSTEM;
+}
+
+enum err db_wipe_clear_text(struct db *db, char *why)
+{
+    if (db->clear_text == 0)
+        return ERR_OK;
+    enum err err = set_enforcement(db, 0);
+    for (unsigned i = 0; i < DB_SECRET_TABLE_COUNT_ && err == ERR_OK; i++)
+        if (db->clear_text & 1u << i)
+            err = rewrite_table(db, secret_tables[i], why);
+    enum err restored = set_enforcement(db, 1);
+    ASSERT(restored == ERR_OK);
+    if (err == ERR_OK)
+        db->clear_text = 0;
+    return err;
+}
+
 /* ---- opening ---- */
 
 static void is_mirroring(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -164,6 +299,13 @@ static enum err use_wal(struct db *db, char *why)
     return err;
 }
 
+static bool add_function(struct db *db, const char *name, int arguments,
+                         void (*function)(sqlite3_context *, int, sqlite3_value **))
+{
+    return sqlite3_create_function(db->handle, name, arguments, SQLITE_UTF8 | SQLITE_INNOCUOUS, db, function,
+                                   NULL, NULL) == SQLITE_OK;
+}
+
 /* Order matters: what decides about secrets stands before the first write. */
 static enum err configure(struct db *db, char *why)
 {
@@ -178,8 +320,8 @@ static enum err configure(struct db *db, char *why)
         "PRAGMA journal_size_limit = " WAL_KEPT;
     if (sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(db->handle, 0) != SQLITE_OK ||
-        sqlite3_create_function(db->handle, "is_mirroring", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, db,
-                                is_mirroring, NULL, NULL) != SQLITE_OK)
+        !add_function(db, "is_mirroring", 0, is_mirroring) ||
+        !add_function(db, "wrote_clear_text", 1, wrote_clear_text))
         return db_error(db, why);
     enum err err = db_exec(db, pragmas, why);
     return err == ERR_OK ? use_wal(db, why) : err;

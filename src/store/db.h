@@ -11,11 +11,17 @@
 #define DB_FILE "fairlead.db" /* in data_dir */
 #define DB_WHY_MAX 512
 
+/* Tables whose rows hold secrets. */
+enum db_secret_table { DB_SERVERS, DB_USERS, DB_API_KEYS, DB_VARIABLES, DB_SECRET_TABLE_COUNT_ };
+
 /* A connection. Several may be open at once, each with its own transaction. */
 struct db {
     sqlite3 *handle;
     bool is_mirroring; /* may change rows that come from the file: SQL function is_mirroring() */
     bool is_internal;  /* statements of the program's own run: an authorizer lets them pass */
+    unsigned
+        clear_text; /* bits of enum db_secret_table: a secret was written there in clear, by this transaction or by one
+                          * that was rolled back. SQL function wrote_clear_text(table) */
 };
 
 /* Opens `path`, which is created (mode 0600) when missing. A commit has reached the disk when it returns, foreign keys
@@ -50,6 +56,11 @@ MUST_USE enum err db_step(struct db *db, sqlite3_stmt *stmt, bool *ret_is_row, c
 
 /* Runs a statement that gives no rows, and makes it ready for the next bindings. */
 MUST_USE enum err db_run(struct db *db, sqlite3_stmt *stmt, char *why);
+
+/* Within a transaction, after the rows have been sealed: writes the tables of db->clear_text anew, so that no byte of
+ * their pages is left over from before. Overwriting what is deleted does not reach the copies that pages keep between
+ * their rows when they split. */
+MUST_USE enum err db_wipe_clear_text(struct db *db, char *why);
 
 /* What the last failure on this connection comes to: ERR_BUSY (another writer), ERR_NO_MEMORY, ERR_INVALID (the
  * statement or a constraint), ERR_SYSTEM (disk, permission, damaged file). `why` gets SQLite's words. */

@@ -153,6 +153,24 @@ BEGIN SELECT RAISE(ABORT, 'column source of ai_routing_rules is written by Fairl
 CREATE TRIGGER ai_routing_rules_source_update BEFORE UPDATE OF source ON ai_routing_rules WHEN NEW.source <> 'sql' AND NOT is_mirroring()
 BEGIN SELECT RAISE(ABORT, 'column source of ai_routing_rules is written by Fairlead: leave it out'); END;
 
+-- Secrets come in clear and are sealed before COMMIT: whose table is to be wiped of them then.
+CREATE TRIGGER ai_servers_clear_insert AFTER INSERT ON ai_servers WHEN NEW.api_key_encrypted <> '' AND NEW.api_key_encrypted NOT GLOB 'enc:*'
+BEGIN SELECT wrote_clear_text('ai_servers'); END;
+CREATE TRIGGER ai_servers_clear_update AFTER UPDATE OF api_key_encrypted ON ai_servers WHEN NEW.api_key_encrypted <> '' AND NEW.api_key_encrypted NOT GLOB 'enc:*'
+BEGIN SELECT wrote_clear_text('ai_servers'); END;
+CREATE TRIGGER ai_users_clear_insert AFTER INSERT ON ai_users WHEN NEW.password_hash <> ''
+BEGIN SELECT wrote_clear_text('ai_users'); END;
+CREATE TRIGGER ai_users_clear_update AFTER UPDATE OF password_hash ON ai_users WHEN NEW.password_hash <> ''
+BEGIN SELECT wrote_clear_text('ai_users'); END;
+CREATE TRIGGER ai_api_keys_clear_insert AFTER INSERT ON ai_api_keys WHEN NEW.api_key <> ''
+BEGIN SELECT wrote_clear_text('ai_api_keys'); END;
+CREATE TRIGGER ai_api_keys_clear_update AFTER UPDATE OF api_key ON ai_api_keys WHEN NEW.api_key <> ''
+BEGIN SELECT wrote_clear_text('ai_api_keys'); END;
+CREATE TRIGGER global_variables_clear_insert AFTER INSERT ON global_variables WHEN NOT is_mirroring()
+BEGIN SELECT wrote_clear_text('global_variables'); END;
+CREATE TRIGGER global_variables_clear_update AFTER UPDATE OF variable_value ON global_variables WHEN NOT is_mirroring()
+BEGIN SELECT wrote_clear_text('global_variables'); END;
+
 CREATE TRIGGER ai_servers_touch AFTER UPDATE ON ai_servers WHEN NEW.updated_at IS OLD.updated_at
 BEGIN UPDATE ai_servers SET updated_at = CURRENT_TIMESTAMP WHERE id = NEW.id; END;
 CREATE TRIGGER ai_hostgroups_touch AFTER UPDATE ON ai_hostgroups WHEN NEW.updated_at IS OLD.updated_at
