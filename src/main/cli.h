@@ -13,6 +13,9 @@ struct cli {
 int cli_serve(const struct cli *cli);
 int cli_check(const struct cli *cli);
 
+/* `direction`: up, down or status. */
+int cli_migrate(const struct cli *cli, struct str direction);
+
 /* Prints the fairlead.yaml of any configuration file. */
 int cli_import(struct str path);
 

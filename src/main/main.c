@@ -16,6 +16,7 @@ static int usage(FILE *out)
           "configuration, as "
           "fairlead.yaml\n"
           "       fairlead hash-password                          ask for a password and print its hash\n"
+          "       fairlead migrate up|down|status [--data DIR]    the schema of the store: newest, one step back, or tell\n"
           "       fairlead docs configuration                     print the manual of the configuration\n"
           "       fairlead settings                               list all settings with their defaults\n"
           "       fairlead version\n"
@@ -114,6 +115,8 @@ int main(int argc, char **argv)
         return cli_docs(argc - first, argv + first);
     if (strcmp(command, "settings") == 0)
         return cli_settings();
+    bool is_migrate = strcmp(command, "migrate") == 0;
+    struct str direction = is_migrate && argc > first ? str_from(argv[first++]) : STR_NONE;
     for (int i = first; i < argc; i++) {
         if (!take_option("config", argc, argv, &i, &cli.config_path) &&
             !take_option("data", argc, argv, &i, &cli.data_dir)) {
@@ -125,6 +128,8 @@ int main(int argc, char **argv)
         return cli_serve(&cli);
     if (strcmp(command, "check") == 0)
         return cli_check(&cli);
+    if (is_migrate)
+        return cli_migrate(&cli, direction);
     fprintf(stderr, "fairlead: unknown command: %s\n\n", command);
     return usage(stderr);
 }

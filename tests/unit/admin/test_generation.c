@@ -8,6 +8,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #define PLANTED "sk-planted-0123456789"
@@ -427,6 +429,73 @@ static void what_the_gateway_cannot_take_is_refused(void **state)
     gateway_fini(&gateway);
 }
 
+/* ---- the process may end at any point ---- */
+
+/* Writes servers until it is killed, and tells the number of each that is in force. */
+static void write_for_ever(int acks, unsigned first)
+{
+    struct stand stand;
+    stand_open(&stand, YAML);
+    for (unsigned number_ = first;; number_++) {
+        char sql[256];
+        snprintf(sql, sizeof(sql),
+                 "INSERT INTO ai_servers (name, provider_type, api_key_encrypted) "
+                 "VALUES ('s%u', 'vllm', '" PLANTED "-%u')",
+                 number_, number_);
+        if (change(&stand, sql) != ERR_OK || write(acks, &number_, sizeof(number_)) != sizeof(number_))
+            _exit(1);
+        if (number_ % 10 == 9) /* the log goes into the file */
+            sqlite3_wal_checkpoint_v2(stand.db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
+}
+
+/* The number of the last server that was acknowledged before the kill; `last` if there was none. */
+static unsigned kill_a_writer(unsigned last, unsigned acks_before, unsigned delay_usec)
+{
+    int fds[2];
+    unsigned number_;
+    assert_int_equal(pipe(fds), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(fds[0]);
+        write_for_ever(fds[1], last + 1);
+    }
+    close(fds[1]);
+    for (unsigned i = 0; i < acks_before && read(fds[0], &number_, sizeof(number_)) == sizeof(number_); i++)
+        last = number_;
+    usleep(delay_usec);
+    kill(child, SIGKILL);
+    while (read(fds[0], &number_, sizeof(number_)) == sizeof(number_))
+        last = number_;
+    close(fds[0]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    return last;
+}
+
+static void a_kill_loses_nothing_that_was_acknowledged(void **state)
+{
+    unsigned acknowledged = 0;
+    struct rng rng;
+    (void)state;
+    rng_init(&rng, 3);
+    for (unsigned round = 0; round < 25; round++) {
+        struct stand stand;
+        acknowledged = kill_a_writer(acknowledged, round % 5 * 3, (unsigned)rng_below(&rng, 6000));
+        assert_false(files_have(PLANTED));
+        stand_open(&stand, YAML);
+        assert_string_equal(text(&stand.db, "PRAGMA integrity_check"), "ok");
+        unsigned stored = (unsigned)number(&stand.db, "SELECT count(*) FROM ai_servers WHERE source = 'sql'");
+        /* The last one may be there without its acknowledgement having come out. */
+        assert_true(stored == acknowledged || stored == acknowledged + 1);
+        assert_int_equal(stand.policy->config->server_count, stored + 1);
+        acknowledged = stored;
+        stand_close(&stand);
+    }
+    assert_true(acknowledged > 100);
+}
+
 /* ---- publishing: this thread is the control thread and the store's, workers have their own ---- */
 
 struct publishing {
@@ -527,6 +596,7 @@ int main(void)
         IN_FOLDER(a_refused_change_leaves_nothing),
         IN_FOLDER(keys_are_sealed_anew_under_a_new_passphrase),
         IN_FOLDER(what_the_gateway_cannot_take_is_refused),
+        IN_FOLDER(a_kill_loses_nothing_that_was_acknowledged),
         IN_FOLDER(a_publish_comes_back_when_all_workers_use_it),
         cmocka_unit_test(tables_of_the_configuration_are_known),
     };
