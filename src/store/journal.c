@@ -365,7 +365,8 @@ static bool sync_gather(struct journal *journal)
     for (size_t i = 0; i < journal->count; i++) {
         struct segment *segment = journal->segments[i];
         size_t used = segment_used(segment);
-        if (segment->fd < 0 || used <= MAX(segment->synced, SEGMENT_FIRST))
+        /* A full one once more: that it is sealed has to get there too. */
+        if (segment->fd < 0 || (!segment->is_finished && used <= MAX(segment->synced, SEGMENT_FIRST)))
             continue;
         sync->is_partial = sync->count == SYNC_MAX;
         if (sync->is_partial)

@@ -12,6 +12,7 @@
 
 #define VERSION 1u
 #define MAGIC "FLJournl"
+#define PAGE ((size_t)4096) /* the smallest there is */
 
 /* The first bytes of a file. */
 struct segment_head {
@@ -175,9 +176,9 @@ bool segment_number(struct str name, uint64_t *ret_number)
     return true;
 }
 
-static bool map_bytes(struct segment *segment, int fd, size_t size, int protection, int flags)
+static bool map_bytes(struct segment *segment, int fd, size_t size, int protection)
 {
-    void *map = mmap(NULL, size, protection, MAP_SHARED | flags, fd, 0);
+    void *map = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return false;
     segment->map = map;
@@ -191,14 +192,25 @@ static void unmap_bytes(struct segment *segment)
     segment->map = NULL;
 }
 
+/* The pages of a new file are made writable here, not by the first records: the disk's file system may take its time for
+ * that. MAP_POPULATE would only make them readable. */
+static void touch_pages(struct segment *segment)
+{
+    volatile char *map = segment->map;
+    for (size_t at = 0; at < SEGMENT_SIZE; at += PAGE)
+        map[at] = 0;
+}
+
 static bool make_file(struct segment *segment, int directory)
 {
     segment->fd = openat(directory, segment->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (segment->fd < 0)
         return false;
     errno = posix_fallocate(segment->fd, 0, (off_t)SEGMENT_SIZE);
-    /* Populated: the pages are made here, not by the first records. */
-    return errno == 0 && map_bytes(segment, segment->fd, SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_POPULATE);
+    if (errno != 0 || !map_bytes(segment, segment->fd, SEGMENT_SIZE, PROT_READ | PROT_WRITE))
+        return false;
+    touch_pages(segment);
+    return true;
 }
 
 enum err segment_create(int directory, unsigned writer, uint64_t number, uint64_t instance, usec_t now,
@@ -347,7 +359,7 @@ enum err segment_open(int directory, const char *name, struct segment **ret_segm
         goto out;
     size_t size = (size_t)status.st_size;
     err = ERR_SYSTEM;
-    if (size >= SEGMENT_FIRST && !map_bytes(segment, segment->fd, size, PROT_READ | PROT_WRITE, 0))
+    if (size >= SEGMENT_FIRST && !map_bytes(segment, segment->fd, size, PROT_READ | PROT_WRITE))
         goto out;
     err = ERR_NOT_FOUND;
     if (was_never_used(segment, size))
@@ -377,7 +389,7 @@ bool segment_pin(int directory, struct segment *segment)
             return false;
         errno = EIO;
         bool is_mapped = fstat(fd, &status) == 0 && (size_t)status.st_size >= segment->used &&
-                         map_bytes(segment, fd, segment->used, PROT_READ, 0);
+                         map_bytes(segment, fd, segment->used, PROT_READ);
         close(fd);
         if (!is_mapped)
             return false;

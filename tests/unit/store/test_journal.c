@@ -286,6 +286,26 @@ static void test_sync_lag_and_sync(void **state)
     journal_close(journal);
 }
 
+static void test_full_files_are_closed_once_on_the_disk(void **state)
+{
+    (void)state;
+    struct journal *journal = open_journal(1);
+    assert_int_equal(append_many(journal, 0, PER_SEGMENT, 1), PER_SEGMENT);
+    journal_tend(journal, 1); /* makes the next one */
+    assert_int_equal(journal_sync(journal), ERR_OK); /* all of it, before anyone knows that it is full */
+    assert_int_equal(append_many(journal, 0, 1, 1), 1);
+    journal_tend(journal, 1);
+    assert_true(journal_segment(journal, 0)->is_finished);
+    assert_int_equal(journal_sync(journal), ERR_OK);
+    assert_int_equal(journal_segment(journal, 0)->fd, -1);
+    assert_true(journal_segment(journal, 1)->fd >= 0);
+    journal_close(journal);
+    journal = open_journal(1); /* sealed: nothing to be done */
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(journal_segment(journal, i)->fd, -1);
+    journal_close(journal);
+}
+
 /* ---- damaged files ---- */
 
 static void copy_as_crashed(char *to)
@@ -559,6 +579,8 @@ int main(void)
                                         folder_remove),
         cmocka_unit_test_setup_teardown(test_age_limit, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(test_sync_lag_and_sync, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(test_full_files_are_closed_once_on_the_disk, folder_make,
+                                        folder_remove),
         cmocka_unit_test_setup_teardown(test_seals_what_crashed, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(test_every_damaged_byte_of_a_crashed_file, folder_make,
                                         folder_remove),
