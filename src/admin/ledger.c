@@ -378,6 +378,29 @@ enum err ledger_open(struct journal *journal, struct db *db, struct journal_writ
     return ERR_OK;
 }
 
+/* Of the last file that has records, and so stays: later files get larger numbers, whatever the clock says. */
+static uint64_t last_number(const struct journal *journal)
+{
+    for (size_t i = journal_segment_count(journal); i > 0; i--)
+        if (segment_used(journal_segment(journal, i - 1)) > SEGMENT_FIRST)
+            return journal_segment(journal, i - 1)->number;
+    return 0;
+}
+
+/* Not when an END may have been dropped. */
+enum err ledger_finish(struct ledger *ledger, char *why)
+{
+    struct journal_numbers numbers;
+    uint64_t number = last_number(ledger->journal);
+    journal_read_numbers(ledger->journal, &numbers);
+    if (ledger->settle_upto != 0 || numbers.dropped > 0 || number == 0)
+        return ERR_OK;
+    ledger->settle_upto = number;
+    enum err err = transact(ledger, write_settled, why);
+    ledger->settle_upto = 0;
+    return err;
+}
+
 void ledger_close(struct ledger *ledger)
 {
     if (!ledger)

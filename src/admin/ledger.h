@@ -4,7 +4,9 @@
  *
  * Each ended request is counted exactly once: sums and the places up to which the journal has been read are written in
  * one transaction. What fails is read again later. Requests that an earlier run began and did not end (it was killed) get
- * an END of state "aborted" in the journal, exactly once too, and are counted like any other.
+ * an END of state "aborted" in the journal, exactly once too, and are counted like any other. Two limits: a request whose
+ * BEGIN the journal's own limits have removed is not found any more; and a power cut (not a kill) can take the ENDs of the
+ * last second, which have been counted, from the journal, so that they are counted as aborted besides.
  *
  * In usage_ledger the model of a request that reached no server and no cached answer is empty: what a client makes up is
  * no row of ours. Errors are the states error, cut and aborted. */
@@ -29,6 +31,10 @@ MUST_USE enum err ledger_open(struct journal *journal, struct db *db, struct jou
                               struct ledger **ret_ledger, char *why);
 void ledger_close(struct ledger *ledger); /* NULL is fine */
 
+/* Before ledger_close, when every request of this run has ended: the next start need not look for open ones. Left out, or
+ * failed, it costs that start the reading of what this run has written. */
+enum err ledger_finish(struct ledger *ledger, char *why);
+
 /* Counts what came since the last call, up to some ten thousand records; *ret_has_more: call again soon. ERR_BUSY: another
  * session is writing; this and any other failure loses nothing, the next call goes on. */
 MUST_USE enum err ledger_collect(struct ledger *ledger, bool *ret_has_more, char *why);
@@ -37,6 +43,7 @@ void ledger_read_numbers(const struct ledger *ledger, struct ledger_numbers *ret
 
 /* ---- request_log: ended requests, newest first ---- */
 
+/* Has to stay where it is while it is open. May be kept open over journal_tend, not over journal_close. */
 struct ledger_reader {
     struct journal_cursor cursor;
     struct ledger_end end;

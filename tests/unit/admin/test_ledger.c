@@ -431,6 +431,48 @@ static void test_recovery_waits_for_room(void **state)
     run_close(&run);
 }
 
+/* What a run that ended in peace has written is not gone over again. */
+static void test_finished_run_is_settled(void **state)
+{
+    (void)state;
+    struct run run;
+    run_open(&run);
+    assert_true(append_begin(run.journal, 0, 1));
+    assert_true(append_plain_end(&run, 0, clock_realtime(), 1));
+    collect(&run);
+    assert_int_equal(ledger_finish(run.ledger, run.why), ERR_OK);
+    run_close(&run);
+    run_open(&run);
+    assert_int_equal(run.ledger->settle_upto, 0);
+    assert_true(append_begin(run.journal, 0, 1));
+    run_close(&run);
+    run_open(&run);
+    assert_int_not_equal(run.ledger->settle_upto, 0);
+    assert_int_equal(ledger_finish(run.ledger, run.why), ERR_OK); /* not yet: one is open */
+    run_close(&run);
+    run_open(&run);
+    collect(&run);
+    assert_ends(&run, 1, 2);
+    run_close(&run);
+}
+
+static void test_run_that_dropped_records_is_not_settled(void **state)
+{
+    (void)state;
+    struct run run;
+    run_open(&run);
+    collect(&run);
+    assert_true(append_begin(run.journal, 0, 1));
+    unsigned dropped = 0;
+    while (dropped == 0)
+        dropped += !append_plain_end(&run, 1, 1, 1);
+    assert_int_equal(ledger_finish(run.ledger, run.why), ERR_OK);
+    run_close(&run);
+    run_open(&run);
+    assert_int_not_equal(run.ledger->settle_upto, 0);
+    run_close(&run);
+}
+
 /* ---- kill -9 ---- */
 
 /* What the processes that are killed have said, in memory that outlives them. */
@@ -587,6 +629,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_open_requests_end_once, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(test_recovery_that_is_cut_off_goes_on, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(test_recovery_waits_for_room, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(test_finished_run_is_settled, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(test_run_that_dropped_records_is_not_settled, folder_make,
+                                        folder_remove),
         cmocka_unit_test_setup_teardown(test_kill_at_any_moment, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
