@@ -54,10 +54,17 @@ static MYSQL *connect_to(const struct options *options, unsigned patience, struc
         mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &patience);
         mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &patience);
     }
-    if (mysql_real_connect(mysql, options->host, options->user, options->password, NULL, options->port, NULL,
-                           0))
+    const char *password = options->password;
+    bool is_good =
+        mysql_real_connect(mysql, options->host, options->user, password, NULL, options->port, NULL, 0);
+    if (is_good && (!options->use_tls || mysql_get_ssl_cipher(mysql)))
         return mysql;
-    tell_failure(mysql, ret_failure);
+    /* Without an authority to check, the library goes on in clear when the server has no TLS. */
+    if (is_good)
+        *ret_failure =
+            (struct failure){CR_SSL_CONNECTION_ERROR, "HY000", "The server does not offer TLS", false};
+    else
+        tell_failure(mysql, ret_failure);
     mysql_close(mysql);
     return NULL;
 }

@@ -28,9 +28,15 @@ void console_fini(struct console *console)
 
 /* ---- output ---- */
 
+/* When nobody can read any more, no further statement is run. */
 static void flush(struct console *console)
 {
-    fwrite(console->out.ptr, 1, console->out.len, stdout);
+    bool good =
+        fwrite(console->out.ptr, 1, console->out.len, stdout) == console->out.len && fflush(stdout) == 0;
+    if (!good && console->write_error == 0) {
+        console->write_error = errno;
+        console->has_failed = console->is_over = true;
+    }
     buf_clear(&console->out);
 }
 
@@ -78,6 +84,8 @@ static void print_rows(struct console *console, const struct format *format)
         if (console->out.len < OUT_KEPT)
             continue;
         flush(console);
+        if (console->is_over)
+            return;
         if (waiting_interrupted()) {
             complain(console, "The output was cut off: Ctrl-C", STR(""));
             return;
@@ -192,7 +200,6 @@ static void run_statement(struct console *console, struct str statement, const s
     if (format->has_footer)
         print_footer(console, &answer, took);
     flush(console);
-    fflush(stdout);
 }
 
 static void print_help(struct console *console)
@@ -280,7 +287,6 @@ void console_take(struct console *console, enum piece piece, struct str text, si
         complain(console, "Unknown command, and the statement around it is dropped (\\h shows all): ", text);
         break;
     }
-    fflush(stdout);
 }
 
 /* ---- scripts ---- */

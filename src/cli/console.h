@@ -21,6 +21,7 @@ struct console {
     bool tells_lines;    /* errors say where in the file */
     bool has_failed;     /* some statement or command */
     bool is_over;        /* \q, or an error that ends a script */
+    int write_error;     /* errno of output that could not be written; 0: none */
     unsigned depth;      /* of files that read files */
 };
 

@@ -2,6 +2,7 @@
 /* fairsql: options, connection, then statements from where they come. */
 #include "cli/session.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -92,10 +93,8 @@ static int run(const struct options *options)
     }
     good = good && !console.has_failed;
     console_fini(&console);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fputs("fairsql: the output could not be written whole\n", stderr);
-        good = false;
-    }
+    if (console.write_error != 0 && console.write_error != EPIPE) /* "| head" has what it wanted */
+        fprintf(stderr, "fairsql: the output cannot be written: %s\n", strerror(console.write_error));
     return good ? EXIT_GOOD : EXIT_STATEMENT;
 }
 

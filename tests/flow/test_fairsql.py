@@ -192,6 +192,34 @@ def test_nobody_there(console, sql):
     assert re.match(rb"ERROR 2\d\d\d \(HY000\): ", ended.stderr)
 
 
+def test_no_tls_is_no_connection(sql, console, tmp_path):
+    """--ssl never falls back to clear text."""
+    fairlead = sql()
+    for arguments in (["--ssl"], ["--ssl-ca", str(tmp_path / "missing.pem")]):
+        ended = console(fairlead, *arguments, "-e", "SELECT 1")
+        assert (ended.returncode, ended.stdout) == (3, b"") and b"ERROR 2026 (HY000): " in ended.stderr, ended
+
+
+def test_output_that_nobody_takes(sql, tmp_path):
+    """A full disk is told, a closed pipe is not; neither is a success, and what follows is not run."""
+    fairlead = sql()
+    statements = "SELECT 1; INSERT INTO ai_servers (name) VALUES ('late')"
+    command = [FAIRSQL, "-P", str(fairlead.port), "-e", statements]
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE,
+                               env=environment(tmp_path))
+    assert ended.returncode == 1 and b"cannot be written: No space left" in ended.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=PATIENCE,
+                           env=environment(tmp_path))
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    count = subprocess.run([*command[:3], "-BNe", "SELECT COUNT(*) FROM ai_servers WHERE name = 'late'"],
+                           capture_output=True, timeout=PATIENCE, env=environment(tmp_path))
+    assert count.stdout == b"0\n"
+
+
 def test_passwords(sql, console):
     fairlead = sql(admin_password="right-4711")
     assert "| 1 |" in good(console(fairlead, "-pright-4711", "-e", "SELECT 1"))
