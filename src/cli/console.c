@@ -134,6 +134,21 @@ bool console_connect(struct console *console)
     return false;
 }
 
+/* Names beyond the catalog's bound are left out; a server that does not tell them leaves it empty. */
+static void load_names(struct console *console)
+{
+    struct answer answer;
+    struct failure failure;
+    const struct cell *cells;
+    catalog_fini(&console->catalog);
+    catalog_init(&console->catalog);
+    enum err err = connection_run(&console->connection,
+                                  STR("SELECT table_name, column_name FROM information_schema.columns"),
+                                  &answer, &failure);
+    while (err == ERR_OK && answer.has_rows && (cells = connection_next_row(&console->connection)))
+        err = catalog_add(&console->catalog, cells[0].text, cells[1].text);
+}
+
 static bool reconnect(struct console *console)
 {
     fflush(stdout);
@@ -141,7 +156,7 @@ static bool reconnect(struct console *console)
     if (!console_connect(console))
         return false;
     fprintf(stderr, "Connected.\n");
-    console_refresh(console);
+    load_names(console);
     return true;
 }
 
@@ -150,16 +165,17 @@ static bool reconnect(struct console *console)
 static bool is_ready(struct console *console)
 {
     bool was_in_transaction = connection_in_transaction(&console->connection);
-    if (!console->is_interactive || !connection_is_stale(&console->connection))
+    bool is_connected = console->connection.mysql != NULL;
+    if (is_connected && (!console->is_interactive || !connection_is_stale(&console->connection)))
         return true;
-    if (console->connection.mysql)
+    if (is_connected)
         fprintf(stderr, "The server went away.\n");
     connection_close(&console->connection);
     if (!reconnect(console))
         return false;
     if (was_in_transaction)
         complain(console, "The transaction that was open is lost; the statement was not run.", STR(""));
-    return !was_in_transaction;
+    return !was_in_transaction && console->connection.mysql;
 }
 
 /* In the middle of a statement it may have seen it: whether to run it again is not ours to decide. */
@@ -336,22 +352,8 @@ void console_read_text(struct console *console, struct str text)
     splitter_fini(&splitter);
 }
 
-/* ---- names ---- */
-
-/* Names beyond the catalog's bound are left out; a server that does not tell them leaves it empty. */
 void console_refresh(struct console *console)
 {
-    struct answer answer;
-    struct failure failure;
-    const struct cell *cells;
-    enum err err = ERR_OK;
-    catalog_fini(&console->catalog);
-    catalog_init(&console->catalog);
-    if (!is_ready(console))
-        return;
-    err = connection_run(&console->connection,
-                         STR("SELECT table_name, column_name FROM information_schema.columns"), &answer,
-                         &failure);
-    while (err == ERR_OK && answer.has_rows && (cells = connection_next_row(&console->connection)))
-        err = catalog_add(&console->catalog, cells[0].text, cells[1].text);
+    if (is_ready(console))
+        load_names(console);
 }
