@@ -122,7 +122,7 @@ static unsigned char offer(EditLine *editor, const struct completion *found)
     return CC_REDISPLAY;
 }
 
-static unsigned char on_tab(EditLine *editor, int key)
+static unsigned char on_tab(EditLine *editor, wint_t key)
 {
     (void)key;
     struct session *session = session_of(editor);
@@ -231,7 +231,8 @@ static bool start_editor(struct session *session)
     el_set(session->editor, EL_SIGNAL, 1);
     el_set(session->editor, EL_HIST, history, session->history);
     el_set(session->editor, EL_GETCFN, read_key);
-    el_set(session->editor, EL_ADDFN, "fairsql-complete", "Completes the word", on_tab);
+    /* el_set would make copies of these names that nobody frees. */
+    el_wset(session->editor, EL_ADDFN, L"fairsql-complete", L"Completes the word", on_tab);
     el_set(session->editor, EL_BIND, "^I", "fairsql-complete", NULL);
     el_set(session->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(session->editor, NULL); /* the user's .editrc */
