@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fairsql: options, connection, then statements from where they come. */
+#include "cli/password.h"
 #include "cli/session.h"
 
 #include <errno.h>
 #include <locale.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 static int print_and_end(void (*write)(struct buf *))
@@ -24,29 +24,11 @@ static void write_version(struct buf *out)
     buf_add(out, STR("fairsql " FAIRLEAD_VERSION "\n"));
 }
 
-/* From the terminal, also when statements come from a pipe; what is typed is not shown. */
-static bool ask_password(struct options *options)
+/* `what` is wrong with the password. */
+static bool refuse(const char *what)
 {
-    FILE *terminal = fopen("/dev/tty", "r+e");
-    struct termios shown, hidden;
-    if (!terminal)
-        return false;
-    bool is_terminal = tcgetattr(fileno(terminal), &shown) == 0;
-    hidden = shown;
-    hidden.c_lflag &= ~(tcflag_t)ECHO;
-    fputs("Password: ", terminal);
-    fflush(terminal);
-    bool good = is_terminal && tcsetattr(fileno(terminal), TCSAFLUSH, &hidden) == 0 &&
-                fgets(options->password, sizeof(options->password), terminal);
-    if (is_terminal)
-        tcsetattr(fileno(terminal), TCSAFLUSH, &shown);
-    fputs("\n", terminal);
-    fclose(terminal);
-    size_t len = strlen(options->password);
-    bool is_whole = len > 0 && options->password[len - 1] == '\n';
-    if (is_whole)
-        options->password[len - 1] = '\0';
-    return good && is_whole;
+    fprintf(stderr, "fairsql: %s\n", what);
+    return false;
 }
 
 static bool find_password(struct options *options)
@@ -54,16 +36,15 @@ static bool find_password(struct options *options)
     if (options->has_password)
         return true;
     if (options->asks_password) {
-        if (ask_password(options))
-            return true;
-        fputs("fairsql: -p asks for a password of up to 254 bytes, which needs a terminal\n", stderr);
-        return false;
+        enum err err = password_ask(options->password, sizeof(options->password));
+        return err == ERR_OK       ? true
+               : err == ERR_LIMIT  ? refuse("the password is too long: up to 255 bytes are expected")
+               : err == ERR_CLOSED ? refuse("no password was given")
+                                   : refuse("-p asks for a password, which needs a terminal");
     }
     const char *text = getenv("FAIRSQL_PASSWORD");
-    if (text && strlen(text) >= sizeof(options->password)) {
-        fputs("fairsql: FAIRSQL_PASSWORD is too long: up to 255 bytes are expected\n", stderr);
-        return false;
-    }
+    if (text && strlen(text) >= sizeof(options->password))
+        return refuse("FAIRSQL_PASSWORD is too long: up to 255 bytes are expected");
     snprintf(options->password, sizeof(options->password), "%s", text ? text : "");
     return true;
 }

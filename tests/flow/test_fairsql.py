@@ -440,10 +440,18 @@ def test_server_comes_back(sql, fairlead, terminal, tmp_path):
 def test_password_is_asked_for_without_echo(sql, terminal):
     fairlead = sql(admin_password="right-4711")
     screen = terminal(fairlead, "-p", ready=r"Password: $")
-    wait_for(lambda: not termios.tcgetattr(screen.master)[3] & termios.ECHO, "the echo to be off")
+    assert not termios.tcgetattr(screen.master)[3] & termios.ECHO
     screen.type("right-4711\n")
     assert "4711" not in screen.expect(Terminal.PROMPT)
     screen.end()
+
+
+def test_interrupt_at_the_password_brings_the_echo_back(sql, terminal):
+    screen = terminal(sql(), "-p", ready=r"Password: $")
+    assert not termios.tcgetattr(screen.master)[3] & termios.ECHO
+    screen.type("half\x03")
+    assert screen.process.wait(PATIENCE) == -signal.SIGINT
+    assert termios.tcgetattr(screen.master)[3] & termios.ECHO
 
 
 def test_interrupt_leaves_scripts_to_die(sql, console, tmp_path):
