@@ -158,7 +158,7 @@ static void read_digest(struct loader *loader, const struct field *field, const 
     for (size_t i = 0; good && i < API_KEY_DIGEST_SIZE; i++) {
         int high = hex_value(node->text.ptr[2 * i]), low = hex_value(node->text.ptr[2 * i + 1]);
         good = high >= 0 && low >= 0;
-        digest[i] = good ? (uint8_t)(high << 4 | low) : 0;
+        digest[i] = (uint8_t)(good ? high << 4 | low : 0);
     }
     if (!good)
         loader_report(loader, node->mark, STR_FMT " in %s is written by Fairlead, from api_key",

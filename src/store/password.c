@@ -86,7 +86,7 @@ static bool bcrypt_is(struct str password, const char *hash)
         return false;
     memcpy(text, password.ptr, password.len);
     text[password.len] = '\0';
-    const char *made = crypt_r(text, hash, data);
+    const char *made = crypt_rn(text, hash, data, (int)sizeof(*data));
     bool is_same = made && strlen(made) == BCRYPT_SIZE && CRYPTO_memcmp(made, hash, BCRYPT_SIZE) == 0;
     OPENSSL_cleanse(text, sizeof(text));
     OPENSSL_cleanse(data, sizeof(*data));
