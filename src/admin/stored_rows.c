@@ -44,12 +44,14 @@ struct reader {
 
 /* ---- cells ---- */
 
+/* Of a column that the statement asks for. */
 static struct cell *find_cell(const struct row *row, const char *column)
 {
-    for (size_t i = 0; i < row->cell_count; i++)
-        if (str_eq(row->cells[i].column, str_from(column)))
-            return (struct cell *)(uintptr_t)&row->cells[i]; /* of our own arena */
-    ASSERT(!"a column that the statement asks for");
+    size_t i = 0;
+    while (i < row->cell_count && !str_eq(row->cells[i].column, str_from(column)))
+        i++;
+    ASSERT(i < row->cell_count);
+    return (struct cell *)(uintptr_t)&row->cells[i]; /* of our own arena */
 }
 
 static enum err refuse(struct reader *reader, const struct row *row, const char *column, const char *reason)
