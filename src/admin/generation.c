@@ -101,9 +101,10 @@ static enum err build(struct generation *generation, struct db *db, struct confi
 enum err generation_build(struct generation *generation, struct db *db, struct policy **ret_policy, char *why)
 {
     snprintf(why, GENERATION_WHY_MAX, "out of memory");
+    bool was_internal = db->is_internal;
     db->is_internal = true;
     enum err err = build(generation, db, generation->base, ret_policy, why);
-    db->is_internal = false;
+    db->is_internal = was_internal;
     return err;
 }
 
@@ -167,7 +168,8 @@ static enum err yield_to_rows(struct db *db, struct config *base, char *why)
 {
     size_t kept = 0;
     enum err err = ERR_OK;
-    sqlite3_stmt *stmt = db_prepare(db, "SELECT 1 FROM ai_servers WHERE name = ? AND source = 'sql'", why);
+    sqlite3_stmt *stmt =
+        db_prepare(db, "SELECT 1 FROM main.ai_servers WHERE name = ? AND source = 'sql'", why);
     if (!stmt)
         return db_error(db, why);
     for (size_t i = 0; i < base->server_count && err == ERR_OK; i++) {

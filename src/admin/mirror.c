@@ -77,7 +77,7 @@ static enum err write_servers(struct db *db, const struct config *base, char *wh
     enum err err = ERR_OK;
     sqlite3_stmt *stmt =
         db_prepare(db,
-                   "INSERT INTO ai_servers (id, name, provider_type, endpoint, hostgroup, weight, "
+                   "INSERT INTO main.ai_servers (id, name, provider_type, endpoint, hostgroup, weight, "
                    "max_connections, status, "
                    "models, tls_verify, tls_ca_file, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                    why);
@@ -102,7 +102,7 @@ static enum err write_hostgroups(struct db *db, const struct config *base, char 
 {
     enum err err = ERR_OK;
     sqlite3_stmt *stmt = db_prepare(
-        db, "INSERT INTO ai_hostgroups (hostgroup_id, name, strategy, source) VALUES (?, ?, ?, ?)", why);
+        db, "INSERT INTO main.ai_hostgroups (hostgroup_id, name, strategy, source) VALUES (?, ?, ?, ?)", why);
     if (!stmt)
         return db_error(db, why);
     for (size_t i = 0; i < base->hostgroup_count && err == ERR_OK; i++) {
@@ -157,7 +157,7 @@ static enum err write_rules(struct db *db, const struct config *base, char *why)
     enum err err = ERR_OK;
     sqlite3_stmt *stmt =
         db_prepare(db,
-                   "INSERT INTO ai_routing_rules (id, rule_id, match_model, match_pattern, match_user, "
+                   "INSERT INTO main.ai_routing_rules (id, rule_id, match_model, match_pattern, match_user, "
                    "destination_hostgroup, rewrite_model, priority, comment, source) "
                    "VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                    why);
@@ -190,10 +190,11 @@ static enum err write_setting(struct db *db, sqlite3_stmt *stmt, const struct se
 enum err mirror_write_settings(struct db *db, const struct config *base, char *why)
 {
     struct settings defaults;
-    enum err err = db_exec(db, "DELETE FROM global_variables WHERE source <> 'sql'", why);
-    sqlite3_stmt *stmt = db_prepare(
-        db, "INSERT OR IGNORE INTO global_variables (variable_name, variable_value, source) VALUES (?, ?, ?)",
-        why);
+    enum err err = db_exec(db, "DELETE FROM main.global_variables WHERE source <> 'sql'", why);
+    sqlite3_stmt *stmt = db_prepare(db,
+                                    "INSERT OR IGNORE INTO main.global_variables (variable_name, "
+                                    "variable_value, source) VALUES (?, ?, ?)",
+                                    why);
     settings_init(&defaults);
     if (!stmt)
         return db_error(db, why);
@@ -211,9 +212,9 @@ enum err mirror_write_settings(struct db *db, const struct config *base, char *w
 static enum err write_all(struct db *db, const struct config *base, char *why)
 {
     enum err err = db_exec(db,
-                           "DELETE FROM ai_servers WHERE source <> 'sql';"
-                           "DELETE FROM ai_hostgroups WHERE source <> 'sql';"
-                           "DELETE FROM ai_routing_rules WHERE source <> 'sql'",
+                           "DELETE FROM main.ai_servers WHERE source <> 'sql';"
+                           "DELETE FROM main.ai_hostgroups WHERE source <> 'sql';"
+                           "DELETE FROM main.ai_routing_rules WHERE source <> 'sql'",
                            why);
     if (err == ERR_OK)
         err = write_servers(db, base, why);

@@ -39,7 +39,7 @@ struct reader {
     const struct config *base;
     const struct source *source;
     char *why;
-    size_t mirrored_settings;
+    size_t settings_seen;
 };
 
 /* ---- cells ---- */
@@ -206,8 +206,8 @@ static enum err check_digest_is_new(struct reader *reader, const struct row *row
 {
     bool is_row = false;
     char reason[128];
-    sqlite3_stmt *stmt =
-        db_prepare(reader->db, "SELECT name FROM ai_api_keys WHERE key_digest = ? AND id <> ?", reader->why);
+    sqlite3_stmt *stmt = db_prepare(
+        reader->db, "SELECT name FROM main.ai_api_keys WHERE key_digest = ? AND id <> ?", reader->why);
     if (!stmt)
         return db_error(reader->db, reader->why);
     db_bind_str(stmt, 1, digest);
@@ -269,12 +269,12 @@ static enum err inspect_variable(struct reader *reader, struct row *row, bool *i
     struct cell *value = find_cell(row, "variable_value");
     const struct setting *setting = setting_find(name);
     enum err err = ERR_OK;
+    reader->settings_seen += setting != NULL;
     if (setting && !str_eq(find_cell(row, "source")->text, STR("sql"))) {
         *io_drop = is_as_mirrored(reader, setting, value->text);
-        reader->mirrored_settings++;
         if (!*io_drop)
-            err = update(reader, "UPDATE global_variables SET source = 'sql' WHERE variable_name = ?", &name,
-                         1);
+            err = update(reader, "UPDATE main.global_variables SET source = 'sql' WHERE variable_name = ?",
+                         &name, 1);
     }
     if (err != ERR_OK || *io_drop || !setting || setting->kind != SETTING_KIND_SECRET)
         return err;
@@ -283,57 +283,58 @@ static enum err inspect_variable(struct reader *reader, struct row *row, bool *i
 
 /* ---- all of them ---- */
 
+/* Of main, said each time: a session may have views of the same names, which show no secrets. */
 static const struct source sources[] = {
     {.table = "ai_servers",
      .sql = "SELECT id, name, provider_type, endpoint, api_key_encrypted, hostgroup, weight, "
             "max_connections, status, "
-            "models, tls_verify, tls_ca_file FROM ai_servers WHERE source = 'sql' ORDER BY id",
+            "models, tls_verify, tls_ca_file FROM main.ai_servers WHERE source = 'sql' ORDER BY id",
      .name = "name",
      .secret = "api_key_encrypted",
-     .update = "UPDATE ai_servers SET api_key_encrypted = ?1 WHERE id = ?2",
+     .update = "UPDATE main.ai_servers SET api_key_encrypted = ?1 WHERE id = ?2",
      .offset = offsetof(struct config_rows, servers),
      .inspect = inspect_server},
     {.table = "ai_hostgroups",
-     .sql =
-         "SELECT hostgroup_id, name, strategy FROM ai_hostgroups WHERE source = 'sql' ORDER BY hostgroup_id",
+     .sql = "SELECT hostgroup_id, name, strategy FROM main.ai_hostgroups WHERE source = 'sql' ORDER BY "
+            "hostgroup_id",
      .name = "hostgroup_id",
      .offset = offsetof(struct config_rows, hostgroups)},
     {.table = "ai_routing_rules",
      .sql = "SELECT rule_id, active, match_model, match_pattern, match_user, destination_hostgroup, "
             "mirror_hostgroup, "
-            "rewrite_model, priority, comment FROM ai_routing_rules WHERE source = 'sql' ORDER BY id",
+            "rewrite_model, priority, comment FROM main.ai_routing_rules WHERE source = 'sql' ORDER BY id",
      .name = "rule_id",
      .offset = offsetof(struct config_rows, rules)},
     {.table = "ai_users",
      .sql = "SELECT id, username, password_hash, active, default_hostgroup, max_requests_per_minute, "
-            "max_tokens_per_minute FROM ai_users ORDER BY id",
+            "max_tokens_per_minute FROM main.ai_users ORDER BY id",
      .name = "username",
      .secret = "password_hash",
-     .update = "UPDATE ai_users SET password_hash = ?1 WHERE id = ?2",
+     .update = "UPDATE main.ai_users SET password_hash = ?1 WHERE id = ?2",
      .offset = offsetof(struct config_rows, users),
      .inspect = inspect_user},
     {.table = "ai_api_keys",
-     .sql = "SELECT id, name, username, api_key, key_digest, active FROM ai_api_keys ORDER BY id",
+     .sql = "SELECT id, name, username, api_key, key_digest, active FROM main.ai_api_keys ORDER BY id",
      .name = "name",
      .secret = "api_key",
-     .update = "UPDATE ai_api_keys SET api_key = '', key_digest = ?1, key_mask = ?3 WHERE id = ?2",
+     .update = "UPDATE main.ai_api_keys SET api_key = '', key_digest = ?1, key_mask = ?3 WHERE id = ?2",
      .offset = offsetof(struct config_rows, api_keys),
      .inspect = inspect_key},
     {.table = "ai_models",
-     .sql = "SELECT model, input_price, output_price, cache_read_price, cache_write_price, valid_from FROM "
-            "ai_models "
+     .sql = "SELECT model, input_price, output_price, cache_read_price, cache_write_price, valid_from "
+            "FROM main.ai_models "
             "ORDER BY model, valid_from",
      .name = "model",
      .offset = offsetof(struct config_rows, prices)},
     {.table = "ai_model_aliases",
-     .sql = "SELECT alias, model FROM ai_model_aliases ORDER BY alias",
+     .sql = "SELECT alias, model FROM main.ai_model_aliases ORDER BY alias",
      .name = "alias",
      .offset = offsetof(struct config_rows, aliases)},
     {.table = "global_variables",
-     .sql = "SELECT variable_name, variable_value, source FROM global_variables ORDER BY variable_name",
+     .sql = "SELECT variable_name, variable_value, source FROM main.global_variables ORDER BY variable_name",
      .name = "variable_name",
      .secret = "variable_value",
-     .update = "UPDATE global_variables SET variable_value = ?1 WHERE variable_name = ?2",
+     .update = "UPDATE main.global_variables SET variable_value = ?1 WHERE variable_name = ?2",
      .offset = offsetof(struct config_rows, variables),
      .inspect = inspect_variable},
 };
@@ -396,8 +397,7 @@ static enum err read_source(struct reader *reader, const struct source *source)
 /* A row that was deleted leaves the file's value in force, and shown. */
 static enum err restore_settings(struct reader *reader)
 {
-    size_t set = reader->stored->rows.variables.count;
-    if (set + reader->mirrored_settings >= settings_count)
+    if (reader->settings_seen == settings_count)
         return ERR_OK;
     return mirror_write_settings(reader->db, reader->base, reader->why);
 }
@@ -408,8 +408,8 @@ static enum err check_ids(struct reader *reader)
     bool is_row = false;
     sqlite3_stmt *stmt =
         db_prepare(reader->db,
-                   "SELECT 'ai_servers, id ' || id FROM ai_servers WHERE id <= 0 AND source = 'sql' "
-                   "UNION ALL SELECT 'ai_routing_rules, rule_id ' || rule_id FROM ai_routing_rules "
+                   "SELECT 'ai_servers, id ' || id FROM main.ai_servers WHERE id <= 0 AND source = 'sql' "
+                   "UNION ALL SELECT 'ai_routing_rules, rule_id ' || rule_id FROM main.ai_routing_rules "
                    "WHERE (id <= 0 OR rule_id <= 0) AND source = 'sql'",
                    reader->why);
     if (!stmt)

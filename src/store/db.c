@@ -147,7 +147,7 @@ static enum err read_table(struct db *db, const char *table, struct table_copy *
 {
     char sql[96];
     bool is_row = true;
-    snprintf(sql, sizeof(sql), "SELECT * FROM %s", table);
+    snprintf(sql, sizeof(sql), "SELECT * FROM main.%s", table);
     sqlite3_stmt *stmt = db_prepare(db, sql, why);
     if (!stmt)
         return db_error(db, why);
@@ -168,7 +168,7 @@ static sqlite3_stmt *prepare_insert(struct db *db, const char *table, int column
     char memory[256];
     struct buf sql;
     buf_init_fixed(&sql, memory, sizeof(memory));
-    buf_printf(&sql, "INSERT INTO %s VALUES (?", table);
+    buf_printf(&sql, "INSERT INTO main.%s VALUES (?", table);
     for (int i = 1; i < columns; i++)
         buf_add(&sql, STR(", ?"));
     buf_add(&sql, (struct str){")", 2}); /* with its NUL */
@@ -198,7 +198,7 @@ static enum err rewrite_table(struct db *db, const char *table, char *why)
 {
     struct table_copy copy = {0};
     char sql[96];
-    snprintf(sql, sizeof(sql), "DELETE FROM %s", table);
+    snprintf(sql, sizeof(sql), "DELETE FROM main.%s", table);
     enum err err = read_table(db, table, &copy, why);
     if (err == ERR_OK)
         err = db_exec(db, sql, why);

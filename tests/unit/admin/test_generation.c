@@ -320,6 +320,30 @@ static void client_keys_become_digests(void **state)
     assert_false(files_have("her-planted-password"));
 }
 
+/* Sessions see such views in place of the tables. */
+static void views_of_a_session_are_not_read(void **state)
+{
+    struct stand stand;
+    (void)state;
+    stand_open(&stand, YAML);
+    assert_good(db_exec(
+        &stand.db,
+        "CREATE TEMP VIEW ai_servers AS SELECT id, name, 'masked' AS api_key_encrypted FROM main.ai_servers;"
+        "CREATE TEMP VIEW global_variables AS SELECT variable_name, '*' AS variable_value "
+        "FROM main.global_variables",
+        why));
+    assert_good(change(
+        &stand, "INSERT INTO main.ai_servers (name, provider_type, api_key_encrypted) "
+                "VALUES ('a', 'vllm', '" PLANTED "');"
+                "UPDATE main.global_variables SET variable_value = 4 WHERE variable_name = 'max_retries';"
+                "DELETE FROM main.global_variables WHERE variable_name = 'dns_ttl_ms'"));
+    assert_true(str_eq(stand.policy->config->servers[1].api_key, STR(PLANTED)));
+    assert_int_equal(stand.policy->config->settings.max_retries, 4);
+    assert_int_equal(number(&stand.db, "SELECT count(*) FROM main.global_variables"), settings_count);
+    assert_false(files_have(PLANTED));
+    stand_close(&stand);
+}
+
 static void variables_go_over_the_file(void **state)
 {
     struct stand stand;
@@ -592,6 +616,7 @@ int main(void)
         IN_FOLDER(a_key_is_in_force_and_on_no_disk),
         IN_FOLDER(many_keys_at_once_are_on_no_disk),
         IN_FOLDER(client_keys_become_digests),
+        IN_FOLDER(views_of_a_session_are_not_read),
         IN_FOLDER(variables_go_over_the_file),
         IN_FOLDER(a_refused_change_leaves_nothing),
         IN_FOLDER(keys_are_sealed_anew_under_a_new_passphrase),
