@@ -18,6 +18,7 @@
 #define SYNC_MAX 256u /* files in one go of the sync thread */
 #define SYNC_PAUSE (1 * USEC_PER_SEC)
 #define CACHE_LINE 64
+#define WARM_MIN ((size_t)64 << 10) /* bytes ahead of a writer that are ready to be written */
 
 /* A file's number is also its place in the ring, modulo RING:
  *   finished <= taken <= handed <= finished + RING
@@ -30,7 +31,8 @@ struct journal_writer {
     /* The keeper's. */
     _Alignas(CACHE_LINE) _Atomic uint64_t handed;
     struct segment *ring[RING];
-    uint64_t finished, taken_before; /* at the last tend */
+    uint64_t finished;
+    uint64_t taken_before, written_before; /* at the last tend: files, bytes of all of them */
     unsigned spares_wanted;
 };
 
@@ -241,6 +243,7 @@ static bool prepare_one(struct journal *journal, struct journal_writer *writer)
         journal->create_state = err == ERR_LIMIT ? JOURNAL_NO_SPACE : JOURNAL_FAILING;
         return false;
     }
+    segment_warm(segment, 0, WARM_MIN);
     list_add(journal, segment);
     journal->has_new_names = true;
     uint64_t handed = get_number(&writer->handed);
@@ -283,14 +286,35 @@ static bool prepare_spares(struct journal *journal, struct journal_writer *write
     }
 }
 
+/* Twice what was written since the last time, and over the end of the file into the next. Not all of every file: what is
+ * warm is memory of this process. */
+static void warm_ahead(struct journal_writer *writer)
+{
+    uint64_t taken = writer->taken_before, handed = get_number(&writer->handed);
+    if (taken == 0)
+        return;
+    size_t at = segment_used(writer->ring[(taken - 1) % RING]);
+    uint64_t written = (taken - 1) * SEGMENT_SIZE + at, grown = written - writer->written_before;
+    writer->written_before = written;
+    size_t ahead = grown > 0 ? (size_t)MIN(MAX(2 * grown, WARM_MIN), RING * SEGMENT_SIZE) : 0;
+    for (uint64_t i = taken - 1; i < handed && ahead > 0; i++, at = 0) {
+        size_t len = MIN(ahead, SEGMENT_SIZE - at);
+        segment_warm(writer->ring[i % RING], at, len);
+        ahead -= len;
+    }
+}
+
 static void prepare(struct journal *journal)
 {
+    bool has_room = true;
     for (unsigned i = 0; i < journal->writer_count; i++)
         take_over(journal, &journal->writers[i]);
+    for (unsigned i = 0; i < journal->writer_count && has_room; i++)
+        has_room = prepare_spares(journal, &journal->writers[i]);
     for (unsigned i = 0; i < journal->writer_count; i++)
-        if (!prepare_spares(journal, &journal->writers[i]))
-            return;
-    journal->create_state = JOURNAL_OK;
+        warm_ahead(&journal->writers[i]);
+    if (has_room)
+        journal->create_state = JOURNAL_OK;
 }
 
 /* ---- bringing to the disk ---- */

@@ -80,6 +80,11 @@ size_t segment_bytes(const struct segment *segment);
 /* The one writer's: false when there is no room. */
 MUST_USE bool segment_append(struct segment *segment, const struct record *record);
 
+/* Makes the next `len` bytes from offset `from` on ready to be written, so that the first record on a page does not wait
+ * for the file system. The bytes stay what they are: the writer may be writing them. The keeper's, while the writer has
+ * the segment or is to get it. */
+void segment_warm(struct segment *segment, size_t from, size_t len);
+
 /* The record at offset `at`, before `end`. Returns where the next begins, 0: damaged. The payload is valid while the
  * segment is pinned. */
 MUST_USE size_t segment_next(const struct segment *segment, size_t at, size_t end, struct record *ret_record);
