@@ -36,7 +36,8 @@ void ledger_close(struct ledger *ledger); /* NULL is fine */
 enum err ledger_finish(struct ledger *ledger, char *why);
 
 /* Counts what came since the last call, up to some ten thousand records; *ret_has_more: call again soon. ERR_BUSY: another
- * session is writing; this and any other failure loses nothing, the next call goes on. */
+ * session is writing; this and any other failure loses nothing, the next call goes on. What is new is one commit, which
+ * waits for the disk: once a second is often enough. */
 MUST_USE enum err ledger_collect(struct ledger *ledger, bool *ret_has_more, char *why);
 
 void ledger_read_numbers(const struct ledger *ledger, struct ledger_numbers *ret_numbers); /* any thread */
