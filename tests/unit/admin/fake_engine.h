@@ -104,8 +104,9 @@ static void fake_one(struct sql_session *session, struct str name, enum sql_type
 static void fake_types(struct sql_session *session)
 {
     static const struct sql_column columns[] = {
-        {STR("i"), STR("t"), SQL_INTEGER}, {STR("d"), STR("t"), SQL_DOUBLE},   {STR("s"), STR("t"), SQL_TEXT},
-        {STR("b"), STR("t"), SQL_BLOB},    {STR("w"), STR("t"), SQL_DATETIME}, {STR("n"), STR("t"), SQL_NULL}};
+        {STR("i"), STR("t"), SQL_INTEGER},  {STR("d"), STR("t"), SQL_DOUBLE},
+        {STR("s"), STR("t"), SQL_TEXT},     {STR("b"), STR("t"), SQL_BLOB},
+        {STR("w"), STR("t"), SQL_DATETIME}, {STR("n"), STR("t"), SQL_NULL}};
     static const struct sql_value full[] = {{.type = SQL_INTEGER, .integer = -42},
                                             {.type = SQL_DOUBLE, .real = 2.5},
                                             {.type = SQL_TEXT, .text = STR("gr\xc3\xbc\xc3\x9f")},
@@ -122,7 +123,8 @@ static void fake_types(struct sql_session *session)
 static void fake_echo(struct sql_session *session, const struct sql_value *params, size_t count)
 {
     static const char *const names[] = {"null", "integer", "double", "text", "blob", "datetime"};
-    static const struct sql_column columns[] = {{STR("type"), STR(""), SQL_TEXT}, {STR("value"), STR(""), SQL_TEXT}};
+    static const struct sql_column columns[] = {{STR("type"), STR(""), SQL_TEXT},
+                                                {STR("value"), STR(""), SQL_TEXT}};
     session->sink->columns(session->sink, columns, 2);
     for (size_t i = 0; i < count; i++) {
         struct sql_value row[] = {{.type = SQL_TEXT, .text = str_from(names[params[i].type])}, params[i]};
@@ -141,7 +143,8 @@ static void fake_big(struct sql_session *session, unsigned long size)
 
 static void fake_begin_rows(struct sql_session *session, unsigned long count)
 {
-    static const struct sql_column columns[] = {{STR("n"), STR(""), SQL_INTEGER}, {STR("text"), STR(""), SQL_TEXT}};
+    static const struct sql_column columns[] = {{STR("n"), STR(""), SQL_INTEGER},
+                                                {STR("text"), STR(""), SQL_TEXT}};
     memset(fake_long_row, 'r', sizeof(fake_long_row));
     session->rows_left = count;
     session->row = 0;
@@ -194,7 +197,8 @@ enum err sql_session_describe(struct sql_session *session, struct str statement,
 {
     (void)session, (void)max;
     if (str_starts(statement, STR("BAD")) || str_find(statement, STR("missing")) >= 0) {
-        *ret_outcome = (struct sql_outcome){.error = 1146, .sqlstate = "42S02", .message = STR("No such table")};
+        *ret_outcome =
+            (struct sql_outcome){.error = 1146, .sqlstate = "42S02", .message = STR("No such table")};
         return ERR_NOT_FOUND;
     }
     *ret_params = 0;
