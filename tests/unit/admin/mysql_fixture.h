@@ -31,6 +31,7 @@ static uv_timer_t kick; /* keeps a turn from sleeping while a test polls its pla
 
 struct client {
     int fd;
+    SSL *tls;       /* NULL in the clear */
     struct buf got; /* not yet taken */
     bool saw_end;
     uint8_t nonce[MYSQL_NONCE_SIZE];
@@ -124,15 +125,25 @@ static struct client client_connect(void)
 
 static inline void client_close(struct client *client)
 {
+    SSL_free(client->tls);
     close(client->fd);
     buf_free(&client->got);
     buf_free(&client->payload);
 }
 
+static ssize_t client_write(struct client *client, struct str bytes)
+{
+    if (!client->tls)
+        return send(client->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    int n = SSL_write(client->tls, bytes.ptr, (int)bytes.len);
+    errno = n <= 0 ? EAGAIN : 0;
+    return n;
+}
+
 static void client_send(struct client *client, struct str bytes)
 {
     while (bytes.len > 0) {
-        ssize_t n = send(client->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = client_write(client, bytes);
         if (n > 0)
             bytes = str_from_offset(bytes, (size_t)n);
         else if (errno == EAGAIN)
@@ -156,10 +167,14 @@ static void client_send_packet(struct client *client, uint8_t sequence, struct s
 static void client_read(struct client *client)
 {
     char piece[65536];
-    ssize_t n = recv(client->fd, piece, sizeof(piece), MSG_DONTWAIT);
+    ssize_t n = 0;
+    if (!client->tls)
+        n = recv(client->fd, piece, sizeof(piece), MSG_DONTWAIT);
+    else if ((n = SSL_read(client->tls, piece, sizeof(piece))) <= 0)
+        errno = SSL_get_error(client->tls, (int)n) == SSL_ERROR_WANT_READ ? EAGAIN : EIO;
     if (n > 0)
         buf_add(&client->got, (struct str){piece, (size_t)n});
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+    else if ((n == 0 && !client->tls) || (errno != EAGAIN && errno != EINTR))
         client->saw_end = true;
 }
 
@@ -200,8 +215,8 @@ static void assert_packet_(struct client *client, uint8_t sequence, struct str e
 #define assert_packet(client, sequence, expected) assert_packet_(client, sequence, expected, __LINE__)
 
 /* An error with this number, whose message contains `part`. */
-static void assert_error_(struct client *client, uint8_t sequence, unsigned code, const char *sqlstate,
-                          const char *part, int line)
+static inline void assert_error_(struct client *client, uint8_t sequence, unsigned code, const char *sqlstate,
+                                 const char *part, int line)
 {
     struct str payload = client_take(client);
     struct mysql_reader reader = {.rest = payload};
