@@ -29,8 +29,8 @@ static struct str copy_clean(struct arena *arena, struct str text)
     return (struct str){copy, text.len};
 }
 
-static bool keep(struct diagnostics *diagnostics, struct mark mark, struct str suggestion, bool is_notice, const char *fmt,
-                 va_list args)
+static bool keep(struct diagnostics *diagnostics, struct mark mark, struct str suggestion, bool is_notice,
+                 const char *fmt, va_list args)
 {
     char text[MESSAGE_MAX];
     if (diagnostics->count == DIAGNOSTICS_MAX)

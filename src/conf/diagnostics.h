@@ -36,7 +36,8 @@ void diagnostic_add(struct diagnostics *diagnostics, struct mark mark, struct st
                     ...) PRINTF_LIKE(4, 5);
 
 /* As diagnostic_add, for what the operator should know although the configuration is good. */
-void diagnostic_notice(struct diagnostics *diagnostics, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void diagnostic_notice(struct diagnostics *diagnostics, struct mark mark, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* By place in the file; equal places keep their order. */
 void diagnostics_sort(struct diagnostics *diagnostics);

@@ -43,7 +43,8 @@ void startup_find_config(struct cli *io_cli)
     static char in_home[PATH_MAX];
     const char *const places[] = {"fairlead.yaml", "mindbalancer.cnf", "/etc/mindbalancer/mindbalancer.cnf", in_home};
     const char *home = getenv("HOME");
-    snprintf(in_home, sizeof(in_home), "%s/.mindbalancer/mindbalancer.cnf", home ? home : "");
+    if (home)
+        snprintf(in_home, sizeof(in_home), "%s/.mindbalancer/mindbalancer.cnf", home);
     for (size_t i = 0; i < ARRAY_LEN(places) && io_cli->config_path.len == 0; i++)
         if (access(places[i], F_OK) == 0)
             io_cli->config_path = str_from(places[i]);

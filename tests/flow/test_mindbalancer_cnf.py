@@ -6,6 +6,7 @@ import re
 import signal
 import ssl
 import subprocess
+import termios
 
 import httpx
 import pytest
@@ -263,6 +264,21 @@ def test_hash_password_at_a_terminal():
     assert status == 0 and "geheim" not in seen and "$argon2id$" in seen
     seen, status = at_terminal("geheim1", "geheim2")
     assert status == 1 and "geheim" not in seen and "the two passwords differ" in seen
+
+
+def test_an_interrupted_question_leaves_the_terminal_as_it_was():
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    process = subprocess.Popen([BIN / "fairlead", "hash-password"], stdin=slave, stdout=slave, stderr=slave)
+    seen = b""
+    while b"Password: " not in seen:
+        seen += os.read(master, 4096)
+    assert not termios.tcgetattr(slave)[3] & termios.ECHO
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == -signal.SIGINT
+    assert termios.tcgetattr(slave) == before
+    os.close(slave)
+    os.close(master)
 
 
 @pytest.mark.parametrize("spelling", ["version", "-version", "--version"])
