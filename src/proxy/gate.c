@@ -344,18 +344,63 @@ bool gate_is_usable(struct gate *gate, const struct table *table, usec_t now)
     return usable;
 }
 
-struct gate_server_view gate_view(struct gate *gate, const struct server *server, usec_t now)
+static struct gate_server_view view_of(const struct gate *gate, const struct server *server, usec_t now)
 {
-    gate_lock(gate);
-    struct gate_server_view view = {
+    return (struct gate_server_view){
         .look = server_look(server, now, &gate->limits),
         .health = server->health.state,
         .breaker = server->breaker.state,
         .in_flight = server->in_flight,
         .max_concurrent = server->max_concurrent,
+        .probes = server->health.probes,
+        .last_probe = server->health.last,
     };
+}
+
+struct gate_server_view gate_view(struct gate *gate, const struct server *server, usec_t now)
+{
+    gate_lock(gate);
+    struct gate_server_view view = view_of(gate, server, now);
     gate_unlock(gate);
     return view;
+}
+
+static struct gate_candidate_view view_candidate(const struct gate *gate, const struct candidate *candidate,
+                                                 usec_t now)
+{
+    const struct server *server = candidate->server;
+    return (struct gate_candidate_view){
+        .view = view_of(gate, server, now),
+        .weight = candidate->weight,
+        .lag = candidate->lag,
+        .first_byte = ewma_value(&server->first_byte, now),
+        .cost = ewma_cost(&server->first_byte, now, server->in_flight, candidate->weight),
+        .breaker = server->breaker,
+    };
+}
+
+/* A real pick, which is then undone: the place given back, turns and circuits put back as they were. */
+const struct server *gate_explain(struct gate *gate, const struct gate_question *question,
+                                  struct gate_candidate_view *ret_views)
+{
+    struct pick_answer picked;
+    const struct server *chosen = NULL;
+    gate_lock(gate);
+    struct candidate_set *set = question->route->candidates.set;
+    size_t turn = set->turn;
+    for (size_t i = 0; i < set->count; i++)
+        ret_views[i] = view_candidate(gate, &set->members[i], question->now);
+    if (gate_pick(gate, question, &picked) == PICK_SERVER) {
+        chosen = picked.grant.server;
+        server_release(&picked.grant, OUTCOME_NEUTRAL, question->now, &gate->limits);
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        set->members[i].lag = ret_views[i].lag;
+        set->members[i].server->breaker = ret_views[i].breaker;
+    }
+    set->turn = turn;
+    gate_unlock(gate);
+    return chosen;
 }
 
 size_t gate_queue_length(struct gate *gate, unsigned hostgroup)

@@ -125,9 +125,25 @@ struct gate_server_view {
     enum health_state health;
     enum breaker_state breaker;
     unsigned in_flight, max_concurrent;
+    uint64_t probes;
+    struct probe_result last_probe; /* when probes > 0 */
 };
 
 struct gate_server_view gate_view(struct gate *gate, const struct server *server, usec_t now);
+
+/* What a strategy sees of one candidate. */
+struct gate_candidate_view {
+    struct gate_server_view view;
+    unsigned weight;
+    int64_t lag;             /* weighted_round_robin: what it is owed */
+    double first_byte, cost; /* latency: microseconds, now */
+    struct breaker breaker;
+};
+
+/* The server that the request would get now, or NULL; nothing is changed by the question. `ret_views` has room for all
+ * members of the route's set. */
+const struct server *gate_explain(struct gate *gate, const struct gate_question *question,
+                                  struct gate_candidate_view *ret_views);
 
 /* Requests that wait in the queue of `hostgroup`. */
 size_t gate_queue_length(struct gate *gate, unsigned hostgroup);
