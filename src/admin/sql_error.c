@@ -9,8 +9,8 @@ const char *sql_error_state(enum sql_error_number number)
     switch (number) {
     case SQL_ERR_NONE:
         return "00000";
-#define SQL_ERROR(name, number_, sqlstate)                                                                             \
-    case name:                                                                                                         \
+#define SQL_ERROR(name, number_, sqlstate)                                                                   \
+    case name:                                                                                               \
         return sqlstate;
 #include "admin/sql_error.def"
 #undef SQL_ERROR
@@ -36,15 +36,20 @@ static const struct {
     enum sql_error_number number;
     const char *prefix, *format;
 } codes[] = {
-    {SQLITE_CONSTRAINT_UNIQUE, SQL_ERR_DUPLICATE, "UNIQUE constraint failed: ", "Duplicate entry for key '%s'"},
-    {SQLITE_CONSTRAINT_PRIMARYKEY, SQL_ERR_DUPLICATE, "UNIQUE constraint failed: ", "Duplicate entry for key '%s'"},
-    {SQLITE_CONSTRAINT_ROWID, SQL_ERR_DUPLICATE, "UNIQUE constraint failed: ", "Duplicate entry for key '%s'"},
+    {SQLITE_CONSTRAINT_UNIQUE, SQL_ERR_DUPLICATE,
+     "UNIQUE constraint failed: ", "Duplicate entry for key '%s'"},
+    {SQLITE_CONSTRAINT_PRIMARYKEY, SQL_ERR_DUPLICATE,
+     "UNIQUE constraint failed: ", "Duplicate entry for key '%s'"},
+    {SQLITE_CONSTRAINT_ROWID, SQL_ERR_DUPLICATE,
+     "UNIQUE constraint failed: ", "Duplicate entry for key '%s'"},
     {SQLITE_CONSTRAINT_NOTNULL, SQL_ERR_NULL, "NOT NULL constraint failed: ", "Column '%s' cannot be null"},
     {SQLITE_CONSTRAINT_FOREIGNKEY, SQL_ERR_REFERENCE, "",
      "Cannot add or update a child row: a foreign key constraint fails (%s)"},
-    {SQLITE_CONSTRAINT_CHECK, SQL_ERR_CHECK, "CHECK constraint failed: ", "Check constraint '%s' is violated"},
+    {SQLITE_CONSTRAINT_CHECK, SQL_ERR_CHECK,
+     "CHECK constraint failed: ", "Check constraint '%s' is violated"},
     {SQLITE_CONSTRAINT_TRIGGER, SQL_ERR_SIGNAL, "", "%s"},
-    {SQLITE_BUSY, SQL_ERR_LOCKED, "", "Lock wait timeout exceeded; another session has a transaction open (%s)"},
+    {SQLITE_BUSY, SQL_ERR_LOCKED, "",
+     "Lock wait timeout exceeded; another session has a transaction open (%s)"},
     {SQLITE_LOCKED, SQL_ERR_LOCKED, "", "Lock wait timeout exceeded (%s)"},
     {SQLITE_INTERRUPT, SQL_ERR_INTERRUPTED, "", "Query execution was interrupted (%s)"},
     {SQLITE_FULL, SQL_ERR_DISK_FULL, "", "The disk is full, or the file may not grow (%s)"},
@@ -70,7 +75,8 @@ static const struct {
     {"no such savepoint: ", SQL_ERR_NO_ROUTINE, "SAVEPOINT %s does not exist"},
     {"ambiguous column name: ", SQL_ERR_AMBIGUOUS, "Column '%s' is ambiguous"},
     {"misuse of aggregate", SQL_ERR_GROUPING, "Invalid use of group function%s"},
-    {"incomplete input", SQL_ERR_SYNTAX, "You have an error in your SQL syntax: the statement is not complete%s"},
+    {"incomplete input", SQL_ERR_SYNTAX,
+     "You have an error in your SQL syntax: the statement is not complete%s"},
 };
 
 /* Words within SQLite's texts. */

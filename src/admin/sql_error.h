@@ -24,7 +24,8 @@ struct sql_error {
 const char *sql_error_state(enum sql_error_number number);
 
 /* The first error of a statement stays. */
-void sql_error_set(struct sql_error *error, enum sql_error_number number, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void sql_error_set(struct sql_error *error, enum sql_error_number number, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* What SQLite says of its last failure on `db`, translated. */
 void sql_error_from_sqlite(struct sql_error *error, sqlite3 *db);

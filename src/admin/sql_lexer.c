@@ -162,7 +162,8 @@ static struct sql_token fault(struct sql_token token, const struct sql_lexer *le
     return token;
 }
 
-static struct sql_token take(struct sql_token token, struct sql_lexer *lexer, enum sql_token_kind kind, size_t length)
+static struct sql_token take(struct sql_token token, struct sql_lexer *lexer, enum sql_token_kind kind,
+                             size_t length)
 {
     token.kind = kind;
     token.text = (struct str){lexer->statement.ptr + lexer->at, length};

@@ -8,10 +8,10 @@
 
 enum sql_token_kind {
     SQL_TOKEN_END,
-    SQL_TOKEN_WORD,     /* keyword or identifier without quotes */
-    SQL_TOKEN_QUOTED,   /* `identifier` */
-    SQL_TOKEN_STRING,   /* '...' or "..." */
-    SQL_TOKEN_BLOB,     /* x'00ff' */
+    SQL_TOKEN_WORD,   /* keyword or identifier without quotes */
+    SQL_TOKEN_QUOTED, /* `identifier` */
+    SQL_TOKEN_STRING, /* '...' or "..." */
+    SQL_TOKEN_BLOB,   /* x'00ff' */
     SQL_TOKEN_NUMBER,
     SQL_TOKEN_VARIABLE, /* @@name, @@session.name; text is the name alone */
     SQL_TOKEN_MARK,     /* ? */

@@ -77,21 +77,30 @@ static bool is_name_of(const struct sql_token *token, struct str name)
     return sql_token_is_name(token) && str_eq_nocase(text, name);
 }
 
-/* MindBalancer's documentation says routing_rules, its program ai_routing_rules. The schemas of clients are our one. */
+/* MindBalancer's documentation says routing_rules, its program ai_routing_rules. */
 static struct str name_for_sqlite(const struct translator *t)
 {
-    if (is_name_of(&t->token, STR("routing_rules")))
-        return STR("ai_routing_rules");
-    bool is_schema = !sql_token_is_sign(&t->previous, '.') && is_next_sign(t, '.');
-    if (is_schema &&
-        (is_name_of(&t->token, STR("fairlead")) || is_name_of(&t->token, STR("information_schema"))))
-        return STR("main");
-    return t->token.text;
+    return is_name_of(&t->token, STR("routing_rules")) ? STR("ai_routing_rules") : t->token.text;
+}
+
+/* The schemas that clients see are one for SQLite. Passes over the point behind its name. */
+static bool skip_schema(struct translator *t)
+{
+    bool is_schema = is_name_of(&t->token, STR("fairlead")) || is_name_of(&t->token, STR("main")) ||
+                     is_name_of(&t->token, STR("information_schema"));
+    if (!is_schema || sql_token_is_sign(&t->previous, '.') || !is_next_sign(t, '.'))
+        return false;
+    bool is_spaced = t->token.is_spaced;
+    sql_lexer_next(&t->lexer);
+    t->token = sql_lexer_next(&t->lexer);
+    t->token.is_spaced = is_spaced;
+    return true;
 }
 
 /* ---- the table that is written ---- */
 
-static const struct str priorities[] = {STR("LOW_PRIORITY"), STR("HIGH_PRIORITY"), STR("DELAYED"), STR("QUICK")};
+static const struct str priorities[] = {STR("LOW_PRIORITY"), STR("HIGH_PRIORITY"), STR("DELAYED"),
+                                        STR("QUICK")};
 
 static bool is_priority(const struct sql_token *token)
 {
@@ -105,11 +114,15 @@ static void put_target(struct translator *t)
 {
     if (t->target == TARGET_INSERT && !t->has_into)
         put_word(t, STR("INTO"));
+    skip_schema(t);
     if (!is_next_sign(t, '.')) {
         put(t, STR("main"));
         put(t, STR("."));
     }
-    put(t, name_for_sqlite(t));
+    if (sql_token_is_name(&t->token))
+        put(t, name_for_sqlite(t));
+    else
+        refuse_syntax(t, &t->token);
     t->target = TARGET_NONE;
 }
 
@@ -161,8 +174,9 @@ static void note_verb(struct translator *t)
     }
 }
 
-static const struct str list_ends[] = {STR("FROM"),  STR("WHERE"), STR("LIMIT"),  STR("UNION"),     STR("ORDER"),
-                                       STR("GROUP"), STR("HAVING"), STR("EXCEPT"), STR("INTERSECT")};
+static const struct str list_ends[] = {STR("FROM"),   STR("WHERE"),  STR("LIMIT"),
+                                       STR("UNION"),  STR("ORDER"),  STR("GROUP"),
+                                       STR("HAVING"), STR("EXCEPT"), STR("INTERSECT")};
 
 static bool ends_list(const struct sql_token *token)
 {
@@ -203,8 +217,9 @@ static bool translate_current(struct translator *t)
             put(t, STR("()"));
         return true;
     }
-    if (!has_brackets || !(sql_token_is(&t->token, STR("CURRENT_TIMESTAMP")) ||
-                           sql_token_is(&t->token, STR("CURRENT_DATE")) || sql_token_is(&t->token, STR("CURRENT_TIME"))))
+    if (!has_brackets ||
+        !(sql_token_is(&t->token, STR("CURRENT_TIMESTAMP")) || sql_token_is(&t->token, STR("CURRENT_DATE")) ||
+          sql_token_is(&t->token, STR("CURRENT_TIME"))))
         return false;
     struct sql_lexer ahead = t->lexer;
     sql_lexer_next(&ahead);
@@ -215,6 +230,18 @@ static bool translate_current(struct translator *t)
     return true;
 }
 
+static void translate_with(struct translator *t)
+{
+    struct sql_token next = sql_lexer_peek(&t->lexer);
+    put_word(t, STR("WITH"));
+    if (sql_token_is(&next, STR("RECURSIVE"))) {
+        sql_lexer_next(&t->lexer);
+        put_word(t, STR("RECURSIVE"));
+    }
+    t->facts.with_at = t->out->len - t->start;
+    t->facts.has_with = true;
+}
+
 static void translate_word(struct translator *t)
 {
     struct sql_token next;
@@ -223,8 +250,9 @@ static void translate_word(struct translator *t)
     if (sql_token_is(&t->token, STR("ON"))) {
         next = sql_lexer_peek(&t->lexer);
         if (sql_token_is(&next, STR("DUPLICATE"))) {
-            sql_error_set(t->error, SQL_ERR_UNSUPPORTED,
-                          "ON DUPLICATE KEY UPDATE is not known here: write ON CONFLICT (column) DO UPDATE SET ...");
+            sql_error_set(
+                t->error, SQL_ERR_UNSUPPORTED,
+                "ON DUPLICATE KEY UPDATE is not known here: write ON CONFLICT (column) DO UPDATE SET ...");
             return;
         }
     }
@@ -234,9 +262,15 @@ static void translate_word(struct translator *t)
             return;
         }
     }
-    if (t->facts.verb == SQL_VERB_OTHER && t->out->len == t->start && sql_token_is(&t->token, STR("EXPLAIN"))) {
+    if (t->facts.verb == SQL_VERB_OTHER && t->out->len == t->start &&
+        sql_token_is(&t->token, STR("EXPLAIN"))) {
         t->facts.verb = SQL_VERB_EXPLAIN;
         put(t, STR("EXPLAIN QUERY PLAN"));
+        t->facts.with_at = t->out->len - t->start;
+        return;
+    }
+    if (t->out->len == t->start + t->facts.with_at && sql_token_is(&t->token, STR("WITH"))) {
+        translate_with(t);
         return;
     }
     note_verb(t);
@@ -260,7 +294,9 @@ static void translate_string(struct translator *t)
     }
     if (is_spaced && t->out->len > 0)
         buf_add_char(t->out, ' ');
-    if (buf_ok(&content))
+    if (str_find(buf_str(&content), STR(SQL_RESERVED_PREFIX)) >= 0)
+        refuse_syntax(t, &t->token);
+    else if (buf_ok(&content))
         sql_quote_text(buf_str(&content), t->out);
     else
         t->out->failed = true;
@@ -272,8 +308,8 @@ static bool is_whole_column(const struct translator *t)
 {
     struct sql_token next = sql_lexer_peek(&t->lexer);
     bool begins = sql_token_is_sign(&t->previous, ',') || sql_token_is(&t->previous, STR("SELECT"));
-    bool ends = next.kind == SQL_TOKEN_END || sql_token_is_sign(&next, ',') || sql_token_is_sign(&next, ';') ||
-                ends_list(&next);
+    bool ends = next.kind == SQL_TOKEN_END || sql_token_is_sign(&next, ',') ||
+                sql_token_is_sign(&next, ';') || ends_list(&next);
     return t->depth == 0 && t->is_in_list && begins && ends;
 }
 
@@ -326,6 +362,10 @@ static void translate_token(struct translator *t)
         translate_before_target(t);
         return;
     }
+    if (sql_token_is_name(&t->token) && skip_schema(t) && t->token.kind == SQL_TOKEN_WORD) {
+        put(t, name_for_sqlite(t)); /* no keyword, whatever it is */
+        return;
+    }
     switch (t->token.kind) {
     case SQL_TOKEN_WORD:
         translate_word(t);
@@ -371,10 +411,11 @@ static void check_end(struct translator *t)
         refuse_syntax(t, &token);
     struct str shown = {t->lexer.statement.ptr + token.at,
                         MIN(t->lexer.statement.len - token.at, (size_t)ENOUGH_SHOWN)};
-    sql_error_set(t->error, SQL_ERR_SYNTAX,
-                  "You have an error in your SQL syntax: one statement at a time, but another one begins near '" STR_FMT
-                  "'",
-                  STR_ARG(shown));
+    sql_error_set(
+        t->error, SQL_ERR_SYNTAX,
+        "You have an error in your SQL syntax: one statement at a time, but another one begins near '" STR_FMT
+        "'",
+        STR_ARG(shown));
 }
 
 static void check_whole(struct translator *t)
@@ -410,7 +451,8 @@ static enum err translate(struct translator *t, struct sql_facts *ret_facts)
     return buf_ok(t->out) ? ERR_OK : ERR_NO_MEMORY;
 }
 
-enum err sql_text_translate(struct str statement, struct buf *out, struct sql_facts *ret_facts, struct sql_error *error)
+enum err sql_text_translate(struct str statement, struct buf *out, struct sql_facts *ret_facts,
+                            struct sql_error *error)
 {
     struct translator t = {.lexer = sql_lexer_of(statement), .out = out, .error = error};
     return translate(&t, ret_facts);
@@ -419,6 +461,7 @@ enum err sql_text_translate(struct str statement, struct buf *out, struct sql_fa
 enum err sql_text_translate_expression(struct str expression, struct buf *out, struct sql_facts *ret_facts,
                                        struct sql_error *error)
 {
-    struct translator t = {.lexer = sql_lexer_of(expression), .out = out, .error = error, .is_expression = true};
+    struct translator t = {
+        .lexer = sql_lexer_of(expression), .out = out, .error = error, .is_expression = true};
     return translate(&t, ret_facts);
 }

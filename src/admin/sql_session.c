@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sql_session.h"
+
+#include "admin/sql_commands.h"
+#include "admin/sql_functions.h"
+#include "admin/sql_guard.h"
+#include "admin/sql_views.h"
+#include "net/loop.h"
+#include "wire/json_read.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ROUTE_BODY_MAX ((size_t)64 << 20) /* of a request that EXPLAIN ROUTE reads */
+
+static void proceed(struct sql_session *session);
+
+/* ---- the engine ---- */
+
+enum err sql_engine_init(struct sql_engine *engine)
+{
+    list_init(&engine->sessions);
+    engine->last_id = 0;
+    engine->publishing = 0;
+    engine->json = json_reader_new(ROUTE_BODY_MAX);
+    enum err err = engine->json ? match_scratch_init(&engine->scratch) : ERR_NO_MEMORY;
+    if (err != ERR_OK)
+        json_reader_free(engine->json);
+    return err;
+}
+
+void sql_engine_fini(struct sql_engine *engine)
+{
+    ASSERT(list_is_empty(&engine->sessions) && engine->publishing == 0);
+    match_scratch_fini(&engine->scratch);
+    json_reader_free(engine->json);
+}
+
+/* ---- our own statements ---- */
+
+struct table *sql_session_table(struct sql_session *session)
+{
+    if (!session->table)
+        session->table = gate_newer_table(&session->engine->gateway->gate, NULL);
+    return session->table;
+}
+
+const struct settings *sql_session_settings(struct sql_session *session)
+{
+    return &sql_session_table(session)->policy->config->settings;
+}
+
+bool sql_session_exec(struct sql_session *session, const char *sql)
+{
+    bool was_trusted = session->db.is_internal;
+    session->db.is_internal = true;
+    int code = sqlite3_exec(session->db.handle, sql, NULL, NULL, NULL);
+    session->db.is_internal = was_trusted;
+    if (code != SQLITE_OK)
+        sql_error_from_sqlite(&session->error, session->db.handle);
+    return code == SQLITE_OK;
+}
+
+sqlite3_stmt *sql_session_query(struct sql_session *session, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool was_trusted = session->db.is_internal;
+    session->db.is_internal = true;
+    if (sqlite3_prepare_v2(session->db.handle, sql, -1, &stmt, NULL) != SQLITE_OK)
+        sql_error_from_sqlite(&session->error, session->db.handle);
+    session->db.is_internal = was_trusted;
+    return stmt;
+}
+
+bool sql_session_write(struct sql_session *session, const char *sql, const struct str *values, size_t count)
+{
+    sqlite3_stmt *stmt = sql_session_query(session, sql);
+    if (!stmt)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        db_bind_str(stmt, (int)i + 1, values[i]);
+    session->db.is_internal = true;
+    int code = sqlite3_step(stmt);
+    session->db.is_internal = false;
+    if (code == SQLITE_DONE) {
+        session->affected = (uint64_t)sqlite3_changes64(session->db.handle);
+        session->is_touched = session->is_touched || session->affected > 0;
+    } else {
+        sql_error_from_sqlite(&session->error, session->db.handle);
+    }
+    sqlite3_finalize(stmt);
+    return code == SQLITE_DONE;
+}
+
+/* ---- transactions ---- */
+
+static bool is_open(const struct sql_session *session)
+{
+    return !sqlite3_get_autocommit(session->db.handle);
+}
+
+bool sql_session_in_transaction(const struct sql_session *session)
+{
+    return is_open(session) && !session->commits_at_once;
+}
+
+static void transaction_ended(struct sql_session *session)
+{
+    timer_stop(session->engine->loop, &session->transaction_limit);
+    session->is_touched = false;
+}
+
+void sql_session_rollback(struct sql_session *session)
+{
+    if (is_open(session)) {
+        struct sql_error kept = session->error;
+        sql_session_exec(session, "ROLLBACK");
+        session->error = kept;
+    }
+    transaction_ended(session);
+}
+
+bool sql_session_begin(struct sql_session *session)
+{
+    usec_t limit = setting_usec(sql_session_settings(session)->sql_transaction_timeout_ms);
+    if (!sql_session_exec(session, "BEGIN IMMEDIATE"))
+        return false;
+    timer_start(session->engine->loop, &session->transaction_limit, limit);
+    return true;
+}
+
+bool sql_session_begin_write(struct sql_session *session, bool at_once)
+{
+    if (!session->identity.may_write) {
+        sql_error_set(&session->error, SQL_ERR_READ_ONLY, "This session may only read");
+        return false;
+    }
+    if (is_open(session))
+        return true;
+    if (!session->has_autocommit && !at_once)
+        return sql_session_begin(session);
+    if (!sql_session_exec(session, "BEGIN IMMEDIATE"))
+        return false;
+    session->commits_at_once = true;
+    return true;
+}
+
+/* A statement that is still giving rows is let go on; the transaction ends behind it. */
+static void on_transaction_limit(struct wheel_timer *timer)
+{
+    struct sql_session *session = CONTAINER_OF(timer, struct sql_session, transaction_limit);
+    if (session->stage != SQL_STAGE_IDLE) {
+        timer_start(session->engine->loop, timer, USEC_PER_SEC);
+        return;
+    }
+    sql_session_rollback(session);
+    session->error = (struct sql_error){0};
+    session->is_timed_out = true;
+}
+
+/* ---- the life of a session ---- */
+
+static bool copy_identity(struct sql_session *session, const struct sql_identity *identity)
+{
+    session->identity.may_write = identity->may_write;
+    session->identity.user = arena_dup(&session->identity_arena, identity->user);
+    session->identity.host = arena_dup(&session->identity_arena, identity->host);
+    return session->identity.user.ptr && session->identity.host.ptr;
+}
+
+static bool open_connection(struct sql_session *session)
+{
+    char why[DB_WHY_MAX];
+    return db_open(&session->db, session->engine->path, why) == ERR_OK && sql_functions_open(session) &&
+           sql_views_open(session) && sql_named_views_open(session) && sql_guard_open(session);
+}
+
+struct sql_session *sql_session_new(struct sql_engine *engine, const struct sql_identity *identity)
+{
+    struct sql_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return NULL;
+    session->engine = engine;
+    session->id = ++engine->last_id;
+    session->has_autocommit = true;
+    arena_init(&session->identity_arena, NULL);
+    arena_init(&session->arena, NULL);
+    buf_init(&session->sql, SQL_STATEMENT_MAX);
+    wheel_timer_init(&session->transaction_limit, on_transaction_limit);
+    list_push_back(&engine->sessions, &session->node);
+    if (!copy_identity(session, identity) || !open_connection(session)) {
+        sql_session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+/* What belongs to the statement; its texts stay until the next one begins, as done() shows them. */
+static void release_statement(struct sql_session *session)
+{
+    sqlite3_finalize(session->stmt);
+    session->stmt = NULL;
+    OPENSSL_cleanse(session->made_key, sizeof(session->made_key));
+    sql_views_reset(session);
+    if (session->table)
+        gate_drop_table(&session->engine->gateway->gate, session->table);
+    session->table = NULL;
+}
+
+void sql_session_free(struct sql_session *session)
+{
+    if (!session)
+        return;
+    release_statement(session);
+    if (session->publish)
+        session->publish->session = NULL;
+    timer_stop(session->engine->loop, &session->transaction_limit);
+    db_close(&session->db); /* rolls back */
+    list_remove(&session->node);
+    sql_guard_close(session);
+    buf_free(&session->sql);
+    arena_fini(&session->arena);
+    arena_fini(&session->identity_arena);
+    free(session);
+}
+
+unsigned sql_session_id(const struct sql_session *session)
+{
+    return session->id;
+}
+
+bool sql_session_use(struct sql_session *session, struct str schema)
+{
+    bool is_information = str_eq_nocase(schema, STR("information_schema"));
+    if (!is_information && !str_eq_nocase(schema, STR("fairlead")) && !str_eq_nocase(schema, STR("main")))
+        return false;
+    session->uses_information_schema = is_information;
+    return true;
+}
+
+/* ---- preparing ---- */
+
+static void bind_value(sqlite3_stmt *stmt, int index, const struct sql_value *value)
+{
+    const char *text = value->text.ptr ? value->text.ptr : "";
+    switch (value->type) {
+    case SQL_NULL:
+        sqlite3_bind_null(stmt, index);
+        break;
+    case SQL_INTEGER:
+        sqlite3_bind_int64(stmt, index, value->integer);
+        break;
+    case SQL_DOUBLE:
+        sqlite3_bind_double(stmt, index, value->real);
+        break;
+    case SQL_TEXT:
+    case SQL_DATETIME:
+        sqlite3_bind_text64(stmt, index, text, value->text.len, SQLITE_STATIC, SQLITE_UTF8);
+        break;
+    case SQL_BLOB:
+        sqlite3_bind_blob64(stmt, index, text, value->text.len, SQLITE_STATIC);
+        break;
+    }
+}
+
+static bool bind_params(struct sql_session *session)
+{
+    size_t wanted = (size_t)sqlite3_bind_parameter_count(session->stmt);
+    if (wanted != session->param_count) {
+        sql_error_set(&session->error, SQL_ERR_ARGUMENTS,
+                      "The statement has %zu question marks, but %zu values came", wanted,
+                      session->param_count);
+        return false;
+    }
+    for (size_t i = 0; i < wanted; i++)
+        bind_value(session->stmt, (int)i + 1, &session->params[i]);
+    return true;
+}
+
+static bool has_nothing_left(const char *tail, const struct buf *sql)
+{
+    const char *end = sql->ptr + sql->len;
+    while (tail < end && (*tail == ' ' || *tail == ';' || *tail == '\n'))
+        tail++;
+    return tail == end;
+}
+
+static sqlite3_stmt *prepare_text(struct sql_session *session, const struct sql_facts *facts)
+{
+    const char *tail = NULL;
+    sqlite3_stmt *stmt = NULL;
+    sql_guard_mask(session, facts);
+    if (!buf_ok(&session->sql) || session->sql.len > INT32_MAX) {
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+        return NULL;
+    }
+    session->is_writing = false;
+    int code =
+        sqlite3_prepare_v3(session->db.handle, session->sql.ptr, (int)session->sql.len, 0, &stmt, &tail);
+    if (code != SQLITE_OK)
+        sql_error_from_sqlite(&session->error, session->db.handle);
+    else if (!stmt)
+        sql_error_set(&session->error, SQL_ERR_EMPTY, "Query was empty");
+    else if (!has_nothing_left(tail, &session->sql))
+        sql_error_set(&session->error, SQL_ERR_SYNTAX,
+                      "You have an error in your SQL syntax: one statement at a time");
+    if (session->error.number == SQL_ERR_NONE)
+        return stmt;
+    sqlite3_finalize(stmt);
+    return NULL;
+}
+
+void sql_session_prepare(struct sql_session *session, const struct sql_facts *facts)
+{
+    session->stmt = prepare_text(session, facts);
+    if (session->stmt && bind_params(session) && session->is_writing)
+        sql_session_begin_write(session, false);
+}
+
+static void run_sql(struct sql_session *session, struct str statement)
+{
+    struct sql_facts facts;
+    enum err err = sql_text_translate(statement, &session->sql, &facts, &session->error);
+    if (err == ERR_NO_MEMORY)
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+    if (err == ERR_OK)
+        sql_session_prepare(session, &facts);
+}
+
+struct sql_rows *sql_session_answer(struct sql_session *session, const struct sql_column *columns,
+                                    size_t count)
+{
+    session->columns = columns;
+    session->column_count = count;
+    session->result = sql_rows_of(&session->arena, count);
+    return &session->result;
+}
+
+/* ---- columns ---- */
+
+static bool contains(const char *declared, const char *word)
+{
+    return strcasestr(declared, word) != NULL;
+}
+
+static enum sql_type type_declared(const char *declared)
+{
+    if (contains(declared, "INT") || contains(declared, "BOOL"))
+        return SQL_INTEGER;
+    if (contains(declared, "DOUBLE") || contains(declared, "REAL") || contains(declared, "FLOAT"))
+        return SQL_DOUBLE;
+    if (contains(declared, "DATETIME") || contains(declared, "TIMESTAMP"))
+        return SQL_DATETIME;
+    return contains(declared, "BLOB") ? SQL_BLOB : SQL_TEXT;
+}
+
+static enum sql_type type_stored(int type)
+{
+    return type == SQLITE_INTEGER ? SQL_INTEGER
+           : type == SQLITE_FLOAT ? SQL_DOUBLE
+           : type == SQLITE_BLOB  ? SQL_BLOB
+                                  : SQL_TEXT;
+}
+
+/* A text alone is named by its content, as MySQL does it. */
+static struct str plain_name(const char *name)
+{
+    struct str text = str_from(name);
+    bool is_quoted = text.len >= 2 && text.ptr[0] == '\'' && text.ptr[text.len - 1] == '\'' &&
+                     !memchr(text.ptr + 1, '\'', text.len - 2);
+    return is_quoted ? (struct str){text.ptr + 1, text.len - 2} : text;
+}
+
+/* `has_row`: a column that is computed has the type of its first value. */
+static void describe_column(sqlite3_stmt *stmt, int i, bool has_row, struct sql_column *ret)
+{
+    const char *declared = sqlite3_column_decltype(stmt, i);
+    const char *table = sqlite3_column_table_name(stmt, i);
+    ret->name = plain_name(sqlite3_column_name(stmt, i));
+    ret->table = table && !str_starts(str_from(table), STR(SQL_RESERVED_PREFIX)) ? str_from(table) : STR("");
+    ret->type = declared  ? type_declared(declared)
+                : has_row ? type_stored(sqlite3_column_type(stmt, i))
+                          : SQL_TEXT;
+}
+
+static bool make_columns(struct sql_session *session, bool has_row)
+{
+    size_t count = (size_t)sqlite3_column_count(session->stmt);
+    struct sql_column *columns = ARENA_NEW_ARRAY(&session->arena, struct sql_column, count);
+    session->row = ARENA_NEW_ARRAY(&session->arena, struct sql_value, count);
+    if (!columns || !session->row)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        describe_column(session->stmt, (int)i, has_row, &columns[i]);
+    session->columns = columns;
+    session->column_count = count;
+    return true;
+}
+
+/* ---- stage STATEMENT ---- */
+
+static void read_value(sqlite3_stmt *stmt, int i, enum sql_type declared, struct sql_value *ret)
+{
+    ret->type = type_stored(sqlite3_column_type(stmt, i));
+    switch (sqlite3_column_type(stmt, i)) {
+    case SQLITE_NULL:
+        ret->type = SQL_NULL;
+        break;
+    case SQLITE_INTEGER:
+        ret->integer = sqlite3_column_int64(stmt, i);
+        break;
+    case SQLITE_FLOAT:
+        ret->real = sqlite3_column_double(stmt, i);
+        break;
+    default:
+        ret->text.ptr = sqlite3_column_blob(stmt, i);
+        ret->text.len = (size_t)sqlite3_column_bytes(stmt, i);
+        if (ret->type == SQL_TEXT && declared == SQL_DATETIME)
+            ret->type = SQL_DATETIME;
+    }
+}
+
+static bool send_columns(struct sql_session *session, bool has_row)
+{
+    if (session->has_sent_columns)
+        return true;
+    if (!make_columns(session, has_row)) {
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+        return false;
+    }
+    session->has_sent_columns = true;
+    session->sink->columns(session->sink, session->columns, session->column_count);
+    return true;
+}
+
+/* False: the sink has had enough, or nothing more comes. */
+static bool send_row(struct sql_session *session)
+{
+    if (!send_columns(session, true))
+        return false;
+    for (size_t i = 0; i < session->column_count; i++)
+        read_value(session->stmt, (int)i, session->columns[i].type, &session->row[i]);
+    return session->sink->row(session->sink, session->row, session->column_count);
+}
+
+static bool has_automatic_id(sqlite3 *db, const char *table)
+{
+    int is_automatic = 0;
+    return sqlite3_table_column_metadata(db, "main", table, "id", NULL, NULL, NULL, NULL, &is_automatic) ==
+               SQLITE_OK &&
+           is_automatic;
+}
+
+/* MySQL tells the first of the ids that a statement gave, SQLite the last. */
+static void note_changes(struct sql_session *session)
+{
+    sqlite3 *db = session->db.handle;
+    uint64_t id = (uint64_t)sqlite3_last_insert_rowid(db);
+    session->affected = (uint64_t)sqlite3_changes64(db);
+    if (session->affected == 0)
+        return;
+    session->is_touched = true;
+    if (session->inserted_table[0] && has_automatic_id(db, session->inserted_table) &&
+        id >= session->affected)
+        session->last_insert_id = session->insert_id = id - session->affected + 1;
+}
+
+/* An error of SQLite may have ended the transaction too. */
+static void statement_failed(struct sql_session *session)
+{
+    if (session->is_overdue)
+        sql_error_set(&session->error, SQL_ERR_TIMEOUT,
+                      "Query execution was interrupted, sql_statement_timeout_ms exceeded");
+    sql_error_from_sqlite(&session->error, session->db.handle);
+}
+
+/* True: go on with the next stage; false: the sink has had enough for now. */
+static bool stage_statement(struct sql_session *session)
+{
+    for (;;) {
+        sql_guard_start_clock(session);
+        int code = sqlite3_step(session->stmt);
+        sql_guard_stop_clock(session);
+        if (code == SQLITE_ROW) {
+            if (send_row(session))
+                continue;
+            return session->error.number != SQL_ERR_NONE;
+        }
+        if (code != SQLITE_DONE)
+            statement_failed(session);
+        else if (session->is_writing)
+            note_changes(session);
+        if (code == SQLITE_DONE && sqlite3_column_count(session->stmt) > 0)
+            send_columns(session, false);
+        return true;
+    }
+}
+
+/* ---- stages COMMIT and PUBLISH ---- */
+
+static void on_in_force(struct message *message)
+{
+    struct sql_publish *publish = CONTAINER_OF(message, struct sql_publish, publish.in_force);
+    struct sql_session *session = publish->session;
+    enum err err = publish->publish.result;
+    publish->engine->publishing--;
+    free(publish);
+    if (!session)
+        return;
+    session->publish = NULL;
+    if (err != ERR_OK)
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY,
+                      "The change is stored, but not in force yet: %s; it will be with the next change",
+                      err_text(err));
+    session->stage = SQL_STAGE_ROWS;
+    proceed(session);
+}
+
+static void build_failed(struct sql_session *session, enum err err, const char *why)
+{
+    if (err == ERR_NO_MEMORY)
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+    else if (err == ERR_BUSY)
+        sql_error_set(&session->error, SQL_ERR_LOCKED, "Lock wait timeout exceeded (%s)", why);
+    else
+        sql_error_set(&session->error, SQL_ERR_ARGUMENTS, "%s", why);
+}
+
+/* The configuration that the transaction makes, or NULL with session->error set. */
+static struct policy *build(struct sql_session *session)
+{
+    char why[GENERATION_WHY_MAX] = "";
+    struct policy *policy = NULL;
+    enum err err = generation_build(session->engine->generation, &session->db, &policy, why);
+    if (err == ERR_OK)
+        return policy;
+    build_failed(session, err, why);
+    return NULL;
+}
+
+static struct sql_publish *new_publish(struct sql_session *session)
+{
+    struct sql_publish *publish = calloc(1, sizeof(*publish));
+    if (!publish) {
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+        return NULL;
+    }
+    *publish = (struct sql_publish){.engine = session->engine, .session = session};
+    list_init(&publish->publish.in_force.node);
+    publish->publish.in_force.on_delivery = on_in_force;
+    return publish;
+}
+
+static void commit_change(struct sql_session *session)
+{
+    struct sql_publish *publish = new_publish(session);
+    struct policy *policy = publish ? build(session) : NULL;
+    if (!policy || !sql_session_exec(session, "COMMIT")) {
+        policy_unref(policy);
+        free(publish);
+        sql_session_rollback(session);
+        session->stage = SQL_STAGE_DONE;
+        return;
+    }
+    transaction_ended(session);
+    session->publish = publish;
+    session->stage = SQL_STAGE_PUBLISH;
+    session->engine->publishing++;
+    generation_publish(session->engine->generation, policy, &publish->publish);
+}
+
+static void stage_commit(struct sql_session *session)
+{
+    session->commits_at_once = false;
+    session->stage = SQL_STAGE_ROWS;
+    if (!is_open(session))
+        transaction_ended(session);
+    else if (session->is_touched)
+        commit_change(session);
+    else if (sql_session_exec(session, "COMMIT"))
+        transaction_ended(session);
+    else
+        sql_session_rollback(session);
+}
+
+/* ---- stages ROWS and DONE ---- */
+
+static bool stage_rows(struct sql_session *session)
+{
+    const struct sql_rows *rows = &session->result;
+    if (rows->is_failed)
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+    if (rows->width == 0 || session->error.number != SQL_ERR_NONE)
+        return true;
+    if (!session->has_sent_columns)
+        session->sink->columns(session->sink, session->columns, session->column_count);
+    session->has_sent_columns = true;
+    while (session->result_at < rows->count)
+        if (!session->sink->row(session->sink, sql_rows_get(rows, session->result_at++), rows->width))
+            return false;
+    return true;
+}
+
+static void stage_done(struct sql_session *session)
+{
+    struct sql_sink *sink = session->sink;
+    bool is_good = session->error.number == SQL_ERR_NONE;
+    release_statement(session);
+    if (!is_open(session))
+        transaction_ended(session);
+    session->row_count = is_good && !session->has_sent_columns ? (int64_t)session->affected : -1;
+    struct sql_outcome outcome = {
+        .error = session->error.number,
+        .message = str_from(session->error.message),
+        .affected = is_good ? session->affected : 0,
+        .last_insert_id = is_good ? session->insert_id : 0,
+        .in_transaction = is_open(session),
+    };
+    memcpy(outcome.sqlstate, sql_error_state(session->error.number), sizeof(outcome.sqlstate));
+    session->stage = SQL_STAGE_IDLE;
+    sink->done(sink, &outcome);
+}
+
+/* ---- running ---- */
+
+/* Behind a statement: what is its own transaction ends with it. */
+static void after_statement(struct sql_session *session)
+{
+    sqlite3_finalize(session->stmt);
+    session->stmt = NULL;
+    session->stage = SQL_STAGE_ROWS;
+    if (session->error.number == SQL_ERR_NONE && session->commits_at_once)
+        session->stage = SQL_STAGE_COMMIT;
+    if (session->error.number != SQL_ERR_NONE) {
+        if (session->commits_at_once)
+            sql_session_rollback(session);
+        session->commits_at_once = false;
+        session->stage = SQL_STAGE_DONE;
+    }
+}
+
+static void stage_after_commit(struct sql_session *session)
+{
+    if (session->begins_afterwards && session->error.number == SQL_ERR_NONE)
+        sql_session_begin(session);
+    session->begins_afterwards = false;
+}
+
+static void proceed(struct sql_session *session)
+{
+    for (;;) {
+        switch (session->stage) {
+        case SQL_STAGE_STATEMENT:
+            if (session->stmt && session->error.number == SQL_ERR_NONE && !stage_statement(session))
+                return;
+            after_statement(session);
+            break;
+        case SQL_STAGE_COMMIT:
+            stage_commit(session);
+            break;
+        case SQL_STAGE_ROWS:
+            stage_after_commit(session);
+            if (!stage_rows(session))
+                return;
+            session->stage = SQL_STAGE_DONE;
+            break;
+        case SQL_STAGE_DONE:
+            stage_done(session);
+            return;
+        case SQL_STAGE_IDLE:
+        case SQL_STAGE_PUBLISH:
+            return;
+        }
+    }
+}
+
+static void begin_statement(struct sql_session *session)
+{
+    arena_fini(&session->arena);
+    buf_clear(&session->sql);
+    session->columns = NULL;
+    session->column_count = 0;
+    session->result = (struct sql_rows){0};
+    session->result_at = 0;
+    session->has_sent_columns = session->is_writing = session->is_overdue = false;
+    session->commits_at_once = session->begins_afterwards = false;
+    session->computed = 0;
+    session->affected = session->insert_id = 0;
+    session->inserted_table[0] = '\0';
+    session->error = (struct sql_error){0};
+}
+
+void sql_session_run(struct sql_session *session, struct str statement, const struct sql_value *params,
+                     size_t param_count, struct sql_sink *sink)
+{
+    struct sql_call call;
+    ASSERT(session->stage == SQL_STAGE_IDLE);
+    begin_statement(session);
+    session->sink = sink;
+    session->params = params;
+    session->param_count = param_count;
+    session->stage = SQL_STAGE_STATEMENT;
+    if (session->is_timed_out)
+        sql_error_set(
+            &session->error, SQL_ERR_ROLLED_BACK,
+            "The transaction was open for longer than sql_transaction_timeout_ms and has been rolled back");
+    else if (sql_command_find(statement, &call))
+        call.command->run(session, &call);
+    else
+        run_sql(session, statement);
+    session->is_timed_out = false;
+    proceed(session);
+}
+
+void sql_session_resume(struct sql_session *session)
+{
+    ASSERT(session->stage == SQL_STAGE_STATEMENT || session->stage == SQL_STAGE_ROWS);
+    proceed(session);
+}
+
+/* ---- describing ---- */
+
+static void describe_text(struct sql_session *session, const struct sql_facts *facts, size_t *ret_params,
+                          struct sql_column *io_columns, size_t max, size_t *ret_columns)
+{
+    sqlite3_stmt *stmt = prepare_text(session, facts);
+    if (!stmt)
+        return;
+    size_t count = MIN((size_t)sqlite3_column_count(stmt), max);
+    *ret_params = (size_t)sqlite3_bind_parameter_count(stmt);
+    *ret_columns = count;
+    for (size_t i = 0; i < count; i++) {
+        describe_column(stmt, (int)i, false, &io_columns[i]);
+        io_columns[i].name = arena_dup(&session->arena, io_columns[i].name);
+        io_columns[i].table = arena_dup(&session->arena, io_columns[i].table);
+    }
+    sqlite3_finalize(stmt);
+}
+
+enum err sql_session_describe(struct sql_session *session, struct str statement, size_t *ret_params,
+                              struct sql_column *io_columns, size_t max, size_t *ret_columns,
+                              struct sql_outcome *ret_outcome)
+{
+    struct sql_call call;
+    struct sql_facts facts;
+    ASSERT(session->stage == SQL_STAGE_IDLE);
+    begin_statement(session);
+    size_t params = 0, columns = 0;
+    if (sql_command_find(statement, &call))
+        params = call.marks;
+    else if (sql_text_translate(statement, &session->sql, &facts, &session->error) == ERR_OK)
+        describe_text(session, &facts, &params, io_columns, max, &columns);
+    else
+        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
+    release_statement(session);
+    if (session->error.number == SQL_ERR_NONE) {
+        *ret_params = params;
+        *ret_columns = columns;
+        return ERR_OK;
+    }
+    *ret_outcome = (struct sql_outcome){
+        .error = session->error.number,
+        .message = str_from(session->error.message),
+        .in_transaction = is_open(session),
+    };
+    memcpy(ret_outcome->sqlstate, sql_error_state(session->error.number), sizeof(ret_outcome->sqlstate));
+    return ERR_INVALID;
+}
