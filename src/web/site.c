@@ -98,7 +98,7 @@ static void on_accept(struct listener *listener, int fd, const struct address *p
 
 static bool is_ours(const struct gateway_listener *listener)
 {
-    return (listener->serves & SERVES_METRICS) && !(listener->serves & SERVES_INFERENCE);
+    return (listener->serves & SERVES_METRICS) && !(listener->serves & (SERVES_INFERENCE | SERVES_ADMIN));
 }
 
 enum err site_init(struct site *site, struct loop *loop, struct gateway *gateway)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the control thread serves over HTTP: /metrics and health, on listeners that serve metrics or admin. */
+/* What the control thread serves over HTTP: /metrics and health, on listeners that serve metrics alone. */
 #pragma once
 
 #include "http/conn.h"
@@ -21,7 +21,7 @@ struct site {
     size_t listener_count;
 };
 
-/* Opens the gateway's listeners that serve metrics and no inference. */
+/* Opens the gateway's listeners that serve metrics and neither inference nor admin (rest.h). */
 MUST_USE enum err site_init(struct site *site, struct loop *loop, struct gateway *gateway);
 
 /* Closes listeners and connections; the loop's next turns finish it. */
