@@ -103,6 +103,9 @@ void answer_from_memory(struct request *req)
             status = 503;
         buf_add(&body, status == 200 ? STR("{\"status\":\"ready\"}") : STR("{\"status\":\"not_ready\"}"));
         break;
+    case API_ROOT:
+        buf_add(&body, STR("{\"name\":\"Fairlead\",\"version\":\"" FAIRLEAD_VERSION "\",\"status\":\"running\"}"));
+        break;
     default:
         buf_add(&body, STR("{\"status\":\"healthy\"}"));
     }

@@ -41,8 +41,8 @@ static void make_token(char out[ADMIN_TOKEN_SIZE + 1])
     OPENSSL_cleanse(bytes, sizeof(bytes));
 }
 
-void admin_session_open(struct admin_sessions *sessions, const struct admin_credential *credential, usec_t now,
-                        char out[ADMIN_TOKEN_SIZE + 1])
+void admin_session_open(struct admin_sessions *sessions, const struct admin_credential *credential,
+                        usec_t now, char out[ADMIN_TOKEN_SIZE + 1])
 {
     struct admin_session *chosen = &sessions->sessions[0];
     for (size_t i = 0; i < ADMIN_SESSIONS_MAX; i++) {
@@ -109,7 +109,8 @@ static bool is_recent(usec_t since, usec_t now)
     return now - since < WINDOW;
 }
 
-static const struct login_network *find_network(const struct admin_sessions *sessions, const struct address *peer)
+static const struct login_network *find_network(const struct admin_sessions *sessions,
+                                                const struct address *peer)
 {
     struct str key = address_network(peer);
     for (size_t i = 0; i < LOGIN_NETWORKS_MAX; i++) {
@@ -120,7 +121,8 @@ static const struct login_network *find_network(const struct admin_sessions *ses
     return NULL;
 }
 
-bool login_may_try(const struct admin_sessions *sessions, const struct address *peer, usec_t now, usec_t *ret_wait)
+bool login_may_try(const struct admin_sessions *sessions, const struct address *peer, usec_t now,
+                   usec_t *ret_wait)
 {
     const struct login_network *network = find_network(sessions, peer);
     if (network && is_recent(network->since, now) && network->failures >= LOGIN_ATTEMPTS_MAX) {

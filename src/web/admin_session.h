@@ -8,8 +8,8 @@
 
 #define ADMIN_SESSION_COOKIE "mindbalancer_session"
 #define ADMIN_SESSION_LIFE (24 * 3600 * USEC_PER_SEC)
-#define ADMIN_SESSIONS_MAX 256   /* the oldest gives way */
-#define ADMIN_TOKEN_SIZE 43      /* characters: 256 random bits, base64url without padding (RFC 4648 section 5) */
+#define ADMIN_SESSIONS_MAX 256 /* the oldest gives way */
+#define ADMIN_TOKEN_SIZE 43 /* characters: 256 random bits, base64url without padding (RFC 4648 section 5) */
 #define ADMIN_DIGEST_SIZE 32
 
 #define LOGIN_ATTEMPTS_MAX 10 /* failed ones a minute, of one network (address_network) */
@@ -46,8 +46,8 @@ void admin_sessions_init(struct admin_sessions *sessions);
 void admin_sessions_fini(struct admin_sessions *sessions);
 
 /* `out` gets the token and a NUL. */
-void admin_session_open(struct admin_sessions *sessions, const struct admin_credential *credential, usec_t now,
-                        char out[ADMIN_TOKEN_SIZE + 1]);
+void admin_session_open(struct admin_sessions *sessions, const struct admin_credential *credential,
+                        usec_t now, char out[ADMIN_TOKEN_SIZE + 1]);
 
 bool admin_session_is_open(const struct admin_sessions *sessions, struct str token,
                            const struct admin_credential *credential, usec_t now);
@@ -61,5 +61,6 @@ struct str admin_session_cookie(struct str field);
 /* Whether `peer` may try a password now; if not, *ret_wait is when it may again. An attempt of many addresses at once is
  * limited too, at LOGIN_ATTEMPTS_ALL a minute, from which this machine is free. */
 #define LOGIN_ATTEMPTS_ALL 120
-bool login_may_try(const struct admin_sessions *sessions, const struct address *peer, usec_t now, usec_t *ret_wait);
+bool login_may_try(const struct admin_sessions *sessions, const struct address *peer, usec_t now,
+                   usec_t *ret_wait);
 void login_note_failure(struct admin_sessions *sessions, const struct address *peer, usec_t now);

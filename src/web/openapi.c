@@ -28,9 +28,9 @@ static void put_reference(struct json_writer *w, const char *kind, struct str na
 
 static void put_type(struct json_writer *w, const struct rest_field *field)
 {
-    static const char *const types[] = {[REST_INTEGER] = "integer", [REST_NUMBER] = "number",
-                                        [REST_BOOLEAN] = "boolean", [REST_TEXT] = "string",
-                                        [REST_SECRET] = "string",   [REST_VALUE] = "string"};
+    static const char *const types[] = {
+        [REST_INTEGER] = "integer", [REST_NUMBER] = "number", [REST_BOOLEAN] = "boolean",
+        [REST_TEXT] = "string",     [REST_SECRET] = "string", [REST_VALUE] = "string"};
     json_key(w, STR("type"));
     if (!(field->flags & REST_NULLABLE)) {
         json_string(w, str_from(types[field->kind]));
@@ -124,9 +124,10 @@ static void write_schemas(struct json_writer *w)
         write_new_schema(w, object);
     }
     json_key(w, STR("Error"));
-    json_raw(w, STR("{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"object\","
-                    "\"properties\":{\"message\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
-                    "\"param\":{\"type\":[\"string\",\"null\"]},\"code\":{\"type\":\"string\"}}}}}"));
+    json_raw(
+        w, STR("{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":\"object\","
+               "\"properties\":{\"message\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},"
+               "\"param\":{\"type\":[\"string\",\"null\"]},\"code\":{\"type\":\"string\"}}}}}"));
     json_object_end(w);
 }
 
@@ -182,7 +183,8 @@ static void write_body(struct json_writer *w, const struct rest_route *route)
     begin(w, "content");
     begin(w, "application/json");
     begin(w, "schema");
-    put_reference(w, "schemas", rest_object(route->object)->title, route->flags & REST_WHOLE ? "New" : "Change");
+    put_reference(w, "schemas", rest_object(route->object)->title,
+                  route->flags & REST_WHOLE ? "New" : "Change");
     json_object_end(w);
     json_object_end(w);
     json_object_end(w);

@@ -67,7 +67,8 @@ static void refuse_verdict(struct http_conn *conn, const struct rest_verdict *ve
     if (verdict->status == 429)
         buf_printf(&fields, "Retry-After: %llu\r\n",
                    (unsigned long long)((verdict->wait + USEC_PER_SEC - 1) / USEC_PER_SEC));
-    if (verdict->status == 401) /* not Basic: a browser would ask by itself, and send it with every foreign page's request */
+    if (verdict->status ==
+        401) /* not Basic: a browser would ask by itself, and send it with every foreign page's request */
         buf_add(&fields, STR("WWW-Authenticate: Bearer realm=\"fairlead\"\r\n"));
     rest_refuse(conn, verdict->status, buf_str(&fields), verdict->why);
 }
@@ -78,7 +79,8 @@ static void on_head(struct http_conn *conn, const struct http_head *head)
     const struct gateway_listener *listener = conn->via;
     struct str path = head->target, query = cut_query(&path);
     struct rest_match match = rest_match(head->method, path);
-    bool is_hidden = match.first && (match.first->flags & REST_METRICS) && !(listener->serves & SERVES_METRICS);
+    bool is_hidden =
+        match.first && (match.first->flags & REST_METRICS) && !(listener->serves & SERVES_METRICS);
     if (!match.first || is_hidden) {
         rest_refuse(conn, 404, STR_NONE, "There is nothing at this path.");
         return;

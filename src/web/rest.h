@@ -49,8 +49,8 @@ struct rest {
 };
 
 /* Opens the gateway's listeners that serve admin. `gateway` and `engine` are borrowed. */
-MUST_USE enum err rest_init(struct rest *rest, struct loop *loop, struct gateway *gateway, struct sql_engine *engine,
-                            void (*reload)(void *context), void *reload_context);
+MUST_USE enum err rest_init(struct rest *rest, struct loop *loop, struct gateway *gateway,
+                            struct sql_engine *engine, void (*reload)(void *context), void *reload_context);
 
 /* Closes listeners and connections; the loop's next turns (loop_settle) finish it, then rest_free. Requests under way
  * are given up, which ends their sessions; the engine is still there. */

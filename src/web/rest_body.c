@@ -70,8 +70,8 @@ static bool read_value(struct rest_request *req, const struct json_item *item, s
 }
 
 /* NULL: good; else what was expected. */
-static const char *read_kind(struct rest_request *req, const struct rest_field *field, const struct json_item *item,
-                             struct sql_value *ret_value)
+static const char *read_kind(struct rest_request *req, const struct rest_field *field,
+                             const struct json_item *item, struct sql_value *ret_value)
 {
     switch (field->kind) {
     case REST_INTEGER:
@@ -100,7 +100,8 @@ static const char *take_read_only(const struct rest_request *req)
     return req->route->flags & REST_CREATES ? "is read-only" : NULL;
 }
 
-static const char *take_field(struct rest_request *req, const struct rest_field *field, const struct json_item *item)
+static const char *take_field(struct rest_request *req, const struct rest_field *field,
+                              const struct json_item *item)
 {
     struct rest_value *value = &req->values[field - req->object->fields];
     if (field->flags & REST_READ_ONLY)
@@ -181,8 +182,8 @@ bool rest_read_body(struct rest_request *req)
     if (!reading.why)
         return true;
     if (reading.field.len > 0)
-        rest_fail(req, 400, reading.field, "Field '%.*s' %s%s.", (int)MIN(reading.field.len, 100), reading.field.ptr,
-                  reading.why[0] == 'e' ? "is of the wrong type: " : "", reading.why);
+        rest_fail(req, 400, reading.field, "Field '%.*s' %s%s.", (int)MIN(reading.field.len, 100),
+                  reading.field.ptr, reading.why[0] == 'e' ? "is of the wrong type: " : "", reading.why);
     else
         rest_fail(req, 400, STR_NONE, "%s", reading.why);
     return false;
@@ -198,7 +199,7 @@ bool rest_read_number(struct rest_request *req, struct str name, uint64_t max, u
         *io_value = value;
         return true;
     }
-    rest_fail(req, 400, name, "Parameter '" STR_FMT "' has to be a whole number from 0 to %llu.", STR_ARG(name),
-              (unsigned long long)max);
+    rest_fail(req, 400, name, "Parameter '" STR_FMT "' has to be a whole number from 0 to %llu.",
+              STR_ARG(name), (unsigned long long)max);
     return false;
 }

@@ -26,7 +26,8 @@ static bool has_credential(const struct settings *settings)
 }
 
 /* Lengths stand before the texts, so that no other texts give the same digest. */
-static void digest_texts(const uint8_t key[32], const struct str *texts, size_t count, uint8_t out[ADMIN_DIGEST_SIZE])
+static void digest_texts(const uint8_t key[32], const struct str *texts, size_t count,
+                         uint8_t out[ADMIN_DIGEST_SIZE])
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     ASSERT(md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1);
@@ -43,7 +44,8 @@ static void digest_texts(const uint8_t key[32], const struct str *texts, size_t 
 static struct admin_credential credential_of(const struct rest *rest, const struct settings *settings)
 {
     struct admin_credential credential;
-    const struct str texts[] = {settings->admin_username, settings->admin_password, settings->admin_password_hash};
+    const struct str texts[] = {settings->admin_username, settings->admin_password,
+                                settings->admin_password_hash};
     digest_texts(rest->known_login.key, texts, ARRAY_LEN(texts), credential.digest);
     return credential;
 }
@@ -85,7 +87,8 @@ static bool check_login(struct rest *rest, const struct settings *settings, stru
     struct rest_known_login *known = &rest->known_login;
     uint8_t digest[ADMIN_DIGEST_SIZE];
     struct admin_credential credential = credential_of(rest, settings);
-    const struct str texts[] = {{(const char *)credential.digest, sizeof(credential.digest)}, username, password};
+    const struct str texts[] = {
+        {(const char *)credential.digest, sizeof(credential.digest)}, username, password};
     digest_texts(known->key, texts, ARRAY_LEN(texts), digest);
     if (known->is_known && CRYPTO_memcmp(digest, known->digest, sizeof(digest)) == 0)
         return true;
@@ -184,7 +187,8 @@ static bool is_of_foreign_page(const struct http_head *head)
         return false;
     struct str origin = http_head_value(head, STR("Origin"));
     ssize_t at = str_find(origin, STR("://"));
-    return at < 0 || !str_eq_nocase(str_from_offset(origin, (size_t)at + 3), http_head_value(head, STR("Host")));
+    return at < 0 ||
+           !str_eq_nocase(str_from_offset(origin, (size_t)at + 3), http_head_value(head, STR("Host")));
 }
 
 /* A page whose name was pointed at this machine (DNS rebinding) sends that name; it has no session, so this matters where
@@ -213,8 +217,9 @@ static enum rest_login who(struct rest *rest, const struct http_conn *conn, cons
     struct str basic = after_scheme(http_head_value(head, STR("Authorization")), STR("Basic"));
     if (basic.len > 0)
         return check_basic(rest, &conn->peer, basic, &verdict->wait);
-    return admin_session_is_open(&rest->sessions, verdict->token, credential, loop_now(rest->loop)) ? REST_LOGIN_GOOD
-                                                                                                   : REST_LOGIN_BAD;
+    return admin_session_is_open(&rest->sessions, verdict->token, credential, loop_now(rest->loop))
+               ? REST_LOGIN_GOOD
+               : REST_LOGIN_BAD;
 }
 
 static void refuse(struct rest_verdict *verdict, int status, const char *why)
@@ -243,11 +248,13 @@ struct rest_verdict rest_guard(struct rest *rest, const struct http_conn *conn, 
     if (login == REST_LOGIN_TOO_OFTEN)
         refuse(&verdict, 429, "Too many failed logins from this address.");
     else if (!has && !is_local)
-        refuse(&verdict, 403, "No admin_password is configured: only the machine itself may use the administration.");
+        refuse(&verdict, 403,
+               "No admin_password is configured: only the machine itself may use the administration.");
     else if (has && !(is_local && (route->flags & REST_LOCAL)))
         refuse(&verdict, 401, "A login is needed: POST /admin/login, or HTTP Basic.");
     else if (!is_our_name(http_head_value(head, STR("Host")), listener->name))
-        refuse(&verdict, 403,
-               "The Host field is no name of this machine: use its address, localhost or the listener's name.");
+        refuse(
+            &verdict, 403,
+            "The Host field is no name of this machine: use its address, localhost or the listener's name.");
     return verdict;
 }

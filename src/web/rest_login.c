@@ -15,7 +15,8 @@ static bool speaks_tls(const struct rest_request *req)
 static void add_cookie(struct rest_request *req, struct str token, usec_t life)
 {
     buf_printf(&req->fields,
-               "Set-Cookie: " ADMIN_SESSION_COOKIE "=" STR_FMT "; Path=/; Max-Age=%llu; HttpOnly; SameSite=Strict%s\r\n",
+               "Set-Cookie: " ADMIN_SESSION_COOKIE "=" STR_FMT
+               "; Path=/; Max-Age=%llu; HttpOnly; SameSite=Strict%s\r\n",
                STR_ARG(token), (unsigned long long)(life / USEC_PER_SEC), speaks_tls(req) ? "; Secure" : "");
 }
 
@@ -42,8 +43,8 @@ static void open_session(struct rest_request *req)
 void rest_login_open(struct rest_request *req)
 {
     usec_t wait = 0;
-    switch (rest_check_login(req->rest, &req->conn->peer, req->values[0].value.text, req->values[1].value.text,
-                             &wait)) {
+    switch (rest_check_login(req->rest, &req->conn->peer, req->values[0].value.text,
+                             req->values[1].value.text, &wait)) {
     case REST_LOGIN_GOOD:
         open_session(req);
         break;

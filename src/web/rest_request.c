@@ -84,7 +84,8 @@ void rest_answer_json(struct rest_request *req, int status)
     if (buf_ok(&req->answer))
         rest_answer(req, status, JSON_TYPE, buf_str(&req->answer));
     else
-        rest_fail(req, 400, STR("limit"), "The answer would be longer than %zu bytes: ask for parts of it with limit and offset.",
+        rest_fail(req, 400, STR("limit"),
+                  "The answer would be longer than %zu bytes: ask for parts of it with limit and offset.",
                   REST_ANSWER_MAX);
 }
 
@@ -215,7 +216,8 @@ static void on_columns(struct sql_sink *sink, const struct sql_column *columns, 
     req->columns = copy;
     req->column_count = copy ? count : 0;
     for (size_t i = 0; i < req->column_count; i++)
-        copy[i] = (struct sql_column){.name = arena_dup(&req->arena, columns[i].name), .type = columns[i].type};
+        copy[i] =
+            (struct sql_column){.name = arena_dup(&req->arena, columns[i].name), .type = columns[i].type};
 }
 
 static bool on_row(struct sql_sink *sink, const struct sql_value *values, size_t count)

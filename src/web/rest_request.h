@@ -30,9 +30,9 @@ struct rest_request {
     const struct rest_object *object; /* the route's; may be NULL */
     struct str part;                  /* what the path names, decoded */
     struct str query;
-    struct str token;  /* of the session it came with, or empty */
-    bool is_admin;     /* false: only what is open to this machine */
-    bool is_form;      /* the body is one */
+    struct str token;                          /* of the session it came with, or empty */
+    bool is_admin;                             /* false: only what is open to this machine */
+    bool is_form;                              /* the body is one */
     struct rest_value values[REST_FIELDS_MAX]; /* as object->fields */
 
     /* the statement under way */
@@ -94,7 +94,8 @@ void rest_answer_json(struct rest_request *req, int status);
 void rest_answer_ok(struct rest_request *req); /* {"status":"ok"} */
 
 /* {"error":{"message","type","param","code"}}; `param` names the field at fault and may be empty. */
-void rest_fail(struct rest_request *req, int status, struct str param, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void rest_fail(struct rest_request *req, int status, struct str param, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 /* The same from a failed statement. */
 void rest_fail_sql(struct rest_request *req);

@@ -3,7 +3,10 @@
 
 #include "web/rest_handlers.h"
 
-#define TEXT_OF(literal) {literal, sizeof(literal) - 1}
+#define TEXT_OF(literal)                                                                                     \
+    {                                                                                                        \
+        literal, sizeof(literal) - 1                                                                         \
+    }
 
 /* ---- objects ---- */
 

@@ -90,8 +90,8 @@ static void write_mask(struct rest_request *req, struct str text)
     json_string(&req->json, text.len == 0 || rest_is_mask(text) ? text : STR("****"));
 }
 
-static void write_field(struct rest_request *req, const struct rest_field *field, const struct sql_value *values,
-                        const struct sql_value *value)
+static void write_field(struct rest_request *req, const struct rest_field *field,
+                        const struct sql_value *values, const struct sql_value *value)
 {
     bool is_secret = field->kind == REST_SECRET || (field->kind == REST_VALUE && hides_value(req, values));
     json_key(&req->json, field->name);
@@ -158,7 +158,8 @@ void rest_rows_list(struct rest_request *req)
 
 static void not_found(struct rest_request *req)
 {
-    rest_fail(req, 404, req->object->key, "There is no such row in " STR_FMT ".", STR_ARG(req->object->table));
+    rest_fail(req, 404, req->object->key, "There is no such row in " STR_FMT ".",
+              STR_ARG(req->object->table));
 }
 
 /* What the path, or where it may the query, calls the row. False: answered. */
@@ -169,7 +170,8 @@ static bool read_key(struct rest_request *req, struct sql_value *ret_key)
     const struct rest_field *field = rest_field_find(req->object, req->object->key);
     if ((req->route->flags & REST_KEY_IN_QUERY) &&
         !rest_query_find(&req->arena, req->query, req->object->key, &text)) {
-        rest_fail(req, 400, req->object->key, "Parameter '" STR_FMT "' is missing.", STR_ARG(req->object->key));
+        rest_fail(req, 400, req->object->key, "Parameter '" STR_FMT "' is missing.",
+                  STR_ARG(req->object->key));
         return false;
     }
     *ret_key = rest_text(text);

@@ -106,7 +106,8 @@ struct health_count {
     size_t servers, healthy;
 };
 
-static void write_server(struct rest_request *req, const struct server *server, const struct gate_server_view *view)
+static void write_server(struct rest_request *req, const struct server *server,
+                         const struct gate_server_view *view)
 {
     static const char *const breakers[] = {
         [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF_OPEN] = "half-open"};
@@ -242,9 +243,10 @@ void rest_stats_servers(struct rest_request *req)
 /* Who asked and what went wrong is nobody's business without a login; these columns are everybody's on this machine. */
 static bool is_public(struct str column)
 {
-    static const char *const names[] = {
-        "ended_at", "request_id", "api", "model", "server", "hostgroup", "status", "stream", "attempts", "cache",
-        "input_tokens", "output_tokens", "queue_ms", "first_byte_ms", "duration_ms"};
+    static const char *const names[] = {"ended_at", "request_id",    "api",          "model",
+                                        "server",   "hostgroup",     "status",       "stream",
+                                        "attempts", "cache",         "input_tokens", "output_tokens",
+                                        "queue_ms", "first_byte_ms", "duration_ms"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_eq(column, str_from(names[i])))
             return true;
@@ -358,6 +360,7 @@ void rest_reload_start(struct rest_request *req)
         return;
     }
     rest->reload(rest->reload_context);
-    rest_answer(req, 202, JSON_TYPE,
-                STR("{\"status\":\"ok\",\"message\":\"Reload started: /api/generation tells when it is in force\"}"));
+    rest_answer(
+        req, 202, JSON_TYPE,
+        STR("{\"status\":\"ok\",\"message\":\"Reload started: /api/generation tells when it is in force\"}"));
 }

@@ -46,7 +46,12 @@ static void test_find(void **state)
         {"POST", "/v1?x", API_NO_PATH, 0},
         {"POST", "/v2/chat/completions", API_NO_PATH, 0},
         {"POST", "/V1/chat/completions", API_NO_PATH, 0},
-        {"GET", "/", API_NO_PATH, 0},
+        {"GET", "/", API_FOUND, API_ROOT},
+        {"HEAD", "/?x", API_FOUND, API_ROOT},
+        {"POST", "/", API_NO_METHOD, API_ROOT},
+        {"GET", "//", API_NO_PATH, 0},
+        {"GET", "/health", API_FOUND, API_HEALTH},
+        {"GET", "/healthy", API_NO_PATH, 0},
         {"GET", "/healthz/", API_NO_PATH, 0},
         {"OPTIONS", "*", API_NO_PATH, 0},
         {"GET", "?/v1/models", API_NO_PATH, 0},
@@ -75,7 +80,7 @@ static void test_rows(void **state)
     (void)state;
     for (enum api api = 0; api < API_COUNT_; api++) {
         const struct api_row *row = api_row(api);
-        assert_true(row->path.len > 1 && row->path.ptr[0] == '/' && row->text.len > 0);
+        assert_true(row->path.len > 0 && row->path.ptr[0] == '/' && row->text.len > 0);
         if (row->flags & API_NEEDS_MODEL)
             assert_true(row->flags & API_READS_JSON);
         if (row->flags & API_IS_OPEN) /* nothing that reaches a server is open to everybody */

@@ -31,7 +31,7 @@ static struct fake_answer fake_answers[FAKE_ANSWERS];
 static size_t fake_answer_count, fake_next;
 static size_t fake_sessions; /* open ones */
 static bool fake_may_write, fake_is_full;
-static bool fake_holds;           /* statements wait for fake_finish */
+static bool fake_holds; /* statements wait for fake_finish */
 static struct sql_session *fake_held;
 static char fake_host[128];
 static char fake_said[8192]; /* "statement [param|param];" each */

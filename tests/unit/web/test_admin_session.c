@@ -47,7 +47,8 @@ static void test_end_of_life(void **state)
     char token[ADMIN_TOKEN_SIZE + 1];
     (void)state;
     admin_session_open(&sessions, &credential, NOW, token);
-    assert_true(admin_session_is_open(&sessions, token_view(token), &credential, NOW + ADMIN_SESSION_LIFE - 1));
+    assert_true(
+        admin_session_is_open(&sessions, token_view(token), &credential, NOW + ADMIN_SESSION_LIFE - 1));
     assert_false(admin_session_is_open(&sessions, token_view(token), &credential, NOW + ADMIN_SESSION_LIFE));
 }
 
@@ -68,7 +69,8 @@ static void test_wrong_tokens(void **state)
     token[7] ^= 1;
     assert_false(admin_session_is_open(&sessions, token_view(token), &credential, NOW));
     token[7] ^= 1;
-    assert_false(admin_session_is_open(&sessions, (struct str){token, ADMIN_TOKEN_SIZE - 1}, &credential, NOW));
+    assert_false(
+        admin_session_is_open(&sessions, (struct str){token, ADMIN_TOKEN_SIZE - 1}, &credential, NOW));
 }
 
 static void test_no_token_is_in_memory(void **state)
@@ -76,7 +78,8 @@ static void test_no_token_is_in_memory(void **state)
     char token[ADMIN_TOKEN_SIZE + 1];
     (void)state;
     admin_session_open(&sessions, &credential, NOW, token);
-    assert_int_equal(str_find((struct str){(const char *)&sessions, sizeof(sessions)}, token_view(token)), -1);
+    assert_int_equal(str_find((struct str){(const char *)&sessions, sizeof(sessions)}, token_view(token)),
+                     -1);
 }
 
 static void test_the_oldest_gives_way(void **state)

@@ -65,7 +65,8 @@ static void test_fields(void **state)
     assert_true(answer_has("\"openapi\":\"3.1.0\""));
     assert_true(answer_has("\"weight\":{\"type\":\"integer\",\"minimum\":0,\"description\":\""));
     assert_true(answer_has("\"match_model\":{\"type\":[\"string\",\"null\"],\"description\":\""));
-    assert_true(answer_has("\"ServerNew\":{\"allOf\":[{\"$ref\":\"#/components/schemas/ServerChange\"}],\"required\":[\"name\"]}"));
+    assert_true(answer_has("\"ServerNew\":{\"allOf\":[{\"$ref\":\"#/components/schemas/"
+                           "ServerChange\"}],\"required\":[\"name\"]}"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rest_begin, rest_end)

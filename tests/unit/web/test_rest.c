@@ -5,16 +5,20 @@
 
 #define KEY_COLUMNS "id|name|username|key_mask|active|comment|source|created_at|updated_at"
 #define SERVER_SELECT                                                                                        \
-    "SELECT id, name, provider_type, endpoint, api_key_encrypted, hostgroup, weight, max_connections, status, "     \
+    "SELECT id, name, provider_type, endpoint, api_key_encrypted, hostgroup, weight, max_connections, "      \
+    "status, "                                                                                               \
     "models, tls_verify, tls_ca_file, comment, source, created_at, updated_at FROM ai_servers"
 #define SERVER_COLUMNS                                                                                       \
-    "id|name|provider_type|endpoint|api_key_encrypted|hostgroup|weight|max_connections|status|models|tls_verify|"   \
+    "id|name|provider_type|endpoint|api_key_encrypted|hostgroup|weight|max_connections|status|models|tls_"   \
+    "verify|"                                                                                                \
     "tls_ca_file|comment|source|created_at|updated_at"
 #define SERVER_ROW "3|a|openai||sk-a...1234|0|5|100|ONLINE||1|||sql|2026-01-01 00:00:00|2026-01-01 00:00:00"
 #define SERVER_JSON                                                                                          \
-    "{\"id\":3,\"name\":\"a\",\"provider_type\":\"openai\",\"endpoint\":\"\",\"api_key_encrypted\":\"sk-a...1234\","  \
-    "\"hostgroup\":0,\"weight\":5,\"max_connections\":100,\"status\":\"ONLINE\",\"models\":\"\",\"tls_verify\":true," \
-    "\"tls_ca_file\":\"\",\"comment\":\"\",\"source\":\"sql\",\"created_at\":\"2026-01-01 00:00:00\","               \
+    "{\"id\":3,\"name\":\"a\",\"provider_type\":\"openai\",\"endpoint\":\"\",\"api_key_encrypted\":\"sk-a.." \
+    ".1234\","                                                                                               \
+    "\"hostgroup\":0,\"weight\":5,\"max_connections\":100,\"status\":\"ONLINE\",\"models\":\"\",\"tls_"      \
+    "verify\":true,"                                                                                         \
+    "\"tls_ca_file\":\"\",\"comment\":\"\",\"source\":\"sql\",\"created_at\":\"2026-01-01 00:00:00\","       \
     "\"updated_at\":\"2026-01-01 00:00:00\"}"
 
 static void body_is(const char *wanted)
@@ -42,7 +46,8 @@ static void test_open_paths(void **state)
 {
     (void)state;
     assert_int_equal(ask("GET", "/", NULL), 200);
-    assert_true(answer_has("{\"name\":\"Fairlead\",\"version\":\"" FAIRLEAD_VERSION "\",\"status\":\"running\"}"));
+    assert_true(
+        answer_has("{\"name\":\"Fairlead\",\"version\":\"" FAIRLEAD_VERSION "\",\"status\":\"running\"}"));
     assert_int_equal(ask("GET", "/healthz", NULL), 200);
     body_is("{\"status\":\"healthy\"}");
     assert_int_equal(ask("GET", "/health", NULL), 200);
@@ -106,8 +111,9 @@ static void test_list_by_parts(void **state)
     fake_will((struct fake_answer){.columns = "alias|model|comment|source"});
     assert_int_equal(ask("GET", "/api/aliases?limit=5&offset=10", NULL), 200);
     body_is("[]");
-    assert_string_equal(fake_said,
-                        "SELECT alias, model, comment, source FROM ai_model_aliases ORDER BY alias LIMIT ? OFFSET ? [5|10];");
+    assert_string_equal(
+        fake_said,
+        "SELECT alias, model, comment, source FROM ai_model_aliases ORDER BY alias LIMIT ? OFFSET ? [5|10];");
     ask("GET", "/api/aliases?limit=-1", NULL);
     fails_with(400, "limit");
     ask("GET", "/api/aliases?offset=many", NULL);
@@ -141,12 +147,14 @@ static void test_create(void **state)
     (void)state;
     fake_will((struct fake_answer){.affected = 1, .last_insert_id = 3});
     will_give_server();
-    assert_int_equal(ask("POST", "/api/servers", "{\"name\":\"a\",\"weight\":5,\"api_key\":\"sk-abcd-1234\",\"tls_verify\":true}"),
+    assert_int_equal(ask("POST", "/api/servers",
+                         "{\"name\":\"a\",\"weight\":5,\"api_key\":\"sk-abcd-1234\",\"tls_verify\":true}"),
                      201);
     body_is(SERVER_JSON);
     assert_true(answer_has("Location: /api/servers/a\r\n"));
-    assert_string_equal(fake_said, "INSERT INTO ai_servers (name, api_key_encrypted, weight, tls_verify) VALUES (?, ?, ?, ?) "
-                                   "['a'|'sk-abcd-1234'|5|1];" SERVER_SELECT " WHERE name = ? ['a'];");
+    assert_string_equal(
+        fake_said, "INSERT INTO ai_servers (name, api_key_encrypted, weight, tls_verify) VALUES (?, ?, ?, ?) "
+                   "['a'|'sk-abcd-1234'|5|1];" SERVER_SELECT " WHERE name = ? ['a'];");
     assert_true(fake_may_write);
 }
 
@@ -158,7 +166,8 @@ static void test_create_with_a_number_of_the_store(void **state)
     assert_int_equal(ask("POST", "/api/rules", "{\"match_model\":null,\"destination_hostgroup\":1}"), 201);
     body_is("{\"id\":12,\"rule_id\":12,\"active\":true,\"match_model\":null}");
     assert_true(answer_has("Location: /api/rules/12\r\n"));
-    assert_non_null(strstr(fake_said, "(match_model, destination_hostgroup) VALUES (?, ?) [NULL|1];SELECT id, rule_id"));
+    assert_non_null(
+        strstr(fake_said, "(match_model, destination_hostgroup) VALUES (?, ?) [NULL|1];SELECT id, rule_id"));
     assert_non_null(strstr(fake_said, " WHERE id = ? [12];"));
 }
 
@@ -178,7 +187,8 @@ static void test_a_made_key_is_told_once(void **state)
     assert_false(answer_has("\"api_key\""));
     fake_will((struct fake_answer){.affected = 1, .last_insert_id = 1});
     fake_will((struct fake_answer){.columns = KEY_COLUMNS, .rows = {"1|k|u|own-...-key|1||sql|x|x"}});
-    assert_int_equal(ask("POST", "/api/keys", "{\"name\":\"k\",\"username\":\"u\",\"api_key\":\"own-secret-key\"}"), 201);
+    assert_int_equal(
+        ask("POST", "/api/keys", "{\"name\":\"k\",\"username\":\"u\",\"api_key\":\"own-secret-key\"}"), 201);
     assert_false(answer_has("own-secret-key"));
 }
 
@@ -192,8 +202,10 @@ static void test_change(void **state)
         will_give_server();
         assert_int_equal(ask(methods[i], "/api/servers/a", "{\"weight\":5,\"comment\":\"x\"}"), 200);
         body_is(SERVER_JSON);
-        assert_string_equal(fake_said, "UPDATE ai_servers SET weight = ?, comment = ? WHERE name = ? [5|'x'|'a'];" SERVER_SELECT
-                                       " WHERE name = ? ['a'];");
+        assert_string_equal(
+            fake_said,
+            "UPDATE ai_servers SET weight = ?, comment = ? WHERE name = ? [5|'x'|'a'];" SERVER_SELECT
+            " WHERE name = ? ['a'];");
     }
 }
 
@@ -218,7 +230,8 @@ static void test_change_of_the_key(void **state)
     fake_will((struct fake_answer){.affected = 1});
     will_give_server();
     assert_int_equal(ask("PUT", "/api/servers/a", "{\"name\":\"b\"}"), 200);
-    assert_string_equal(fake_said, "UPDATE ai_servers SET name = ? WHERE name = ? ['b'|'a'];" SERVER_SELECT " WHERE name = ? ['b'];");
+    assert_string_equal(fake_said, "UPDATE ai_servers SET name = ? WHERE name = ? ['b'|'a'];" SERVER_SELECT
+                                   " WHERE name = ? ['b'];");
 }
 
 static void test_prices_have_two_keys(void **state)
@@ -232,7 +245,8 @@ static void test_prices_have_two_keys(void **state)
     fake_reset();
     fake_will((struct fake_answer){.affected = 1});
     assert_int_equal(ask("DELETE", "/api/models/a/b?valid_from=2026-01-01", NULL), 200);
-    assert_string_equal(fake_said, "DELETE FROM ai_models WHERE model = ? AND valid_from = ? ['a/b'|'2026-01-01'];");
+    assert_string_equal(fake_said,
+                        "DELETE FROM ai_models WHERE model = ? AND valid_from = ? ['a/b'|'2026-01-01'];");
     fake_reset();
     fake_will((struct fake_answer){.affected = 1});
     assert_int_equal(ask("DELETE", "/api/models/m", NULL), 200);
@@ -260,12 +274,14 @@ static void test_settings(void **state)
 {
     (void)state;
     fake_will((struct fake_answer){0});
-    fake_will((struct fake_answer){.columns = "variable_name|variable_value|source", .rows = {"access_log|it's|sql"}});
+    fake_will((struct fake_answer){.columns = "variable_name|variable_value|source",
+                                   .rows = {"access_log|it's|sql"}});
     assert_int_equal(ask("PUT", "/api/variables/access_log", "{\"value\":\"it's \\\\ so\"}"), 200);
     body_is("{\"variable_name\":\"access_log\",\"variable_value\":\"it's\",\"source\":\"sql\"}");
     assert_non_null(strstr(fake_said, "SET access_log = 'it''s \\\\ so';SELECT"));
     fake_will((struct fake_answer){0});
-    fake_will((struct fake_answer){.columns = "variable_name|variable_value|source", .rows = {"max_retries|5|sql"}});
+    fake_will((struct fake_answer){.columns = "variable_name|variable_value|source",
+                                   .rows = {"max_retries|5|sql"}});
     assert_int_equal(ask("PATCH", "/api/variables/max_retries", "{\"variable_value\":5}"), 200);
     assert_non_null(strstr(fake_said, "SET max_retries = '5';"));
     fake_will((struct fake_answer){0});
@@ -309,7 +325,8 @@ static void test_bad_bodies(void **state)
         {"POST", "/api/servers", "{\"name\":3}", "name"},
         {"POST", "/api/servers", "{\"name\":null}", "name"},
         {"POST", "/api/servers", "{\"name\":\"a\",\"name\":\"b\"}", "name"},
-        {"POST", "/api/servers", "{\"name\":\"a\",\"api_key\":\"b\",\"api_key_encrypted\":\"c\"}", "api_key_encrypted"},
+        {"POST", "/api/servers", "{\"name\":\"a\",\"api_key\":\"b\",\"api_key_encrypted\":\"c\"}",
+         "api_key_encrypted"},
         {"POST", "/api/servers", "{\"name\":\"a\",\"api_key\":\"sk-a...1234\"}", "api_key_encrypted"},
         {"POST", "/api/servers", "{\"name\":\"a\",\"wieght\":1}", "wieght"},
         {"POST", "/api/servers", "{\"name\":\"a\",\"source\":\"file\"}", "source"},
@@ -340,7 +357,8 @@ static void test_a_body_that_is_too_long(void **state)
     memset(body, ' ', sizeof(body) - 1);
     int fd = client_open();
     char head[128];
-    snprintf(head, sizeof(head), "POST /api/servers HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", sizeof(body) - 1);
+    snprintf(head, sizeof(head), "POST /api/servers HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+             sizeof(body) - 1);
     client_send(fd, head);
     client_read_all(fd);
     assert_int_equal(atoi(answer.ptr + 9), 413);
@@ -358,7 +376,8 @@ static void test_errors_of_statements(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fake_reset();
-        fake_will((struct fake_answer){.error = cases[i].error, .message = "this row of ai_servers comes from the file"});
+        fake_will((struct fake_answer){.error = cases[i].error,
+                                       .message = "this row of ai_servers comes from the file"});
         assert_int_equal(ask("PUT", "/api/servers/a", "{\"weight\":1}"), cases[i].status);
         assert_true(answer_has("this row of ai_servers comes from the file"));
         assert_int_equal(answer_has("Retry-After: "), cases[i].status == 503);
@@ -386,7 +405,8 @@ static void test_a_change_goes_on_without_its_client(void **state)
     (void)state;
     fake_holds = true;
     int fd = client_open();
-    client_send(fd, "PUT /api/servers/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 12\r\n\r\n{\"weight\":1}");
+    client_send(fd,
+                "PUT /api/servers/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 12\r\n\r\n{\"weight\":1}");
     while (!fake_held)
         turn();
     close(fd);
@@ -448,7 +468,8 @@ static void test_requests_at_a_time(void **state)
 static void test_cache(void **state)
 {
     (void)state;
-    fake_will((struct fake_answer){.columns = "Variable|Value", .rows = {"status|enabled", "hits|1", "hit_rate|0.50", "kind|1.x"}});
+    fake_will((struct fake_answer){.columns = "Variable|Value",
+                                   .rows = {"status|enabled", "hits|1", "hit_rate|0.50", "kind|1.x"}});
     assert_int_equal(ask("GET", "/api/cache", NULL), 200);
     body_is("{\"enabled\":true,\"hits\":1,\"hit_rate\":0.50,\"kind\":\"1.x\"}");
     fake_will((struct fake_answer){0});
@@ -487,7 +508,8 @@ static void test_drain(void **state)
     fake_will((struct fake_answer){.columns = "name", .rows = {"it's"}});
     fake_will((struct fake_answer){0});
     assert_int_equal(ask("POST", "/api/servers/it%27s/drain", NULL), 200);
-    assert_string_equal(fake_said, "SELECT name FROM ai_servers WHERE name = ? ['it's'];DRAIN SERVER 'it''s';");
+    assert_string_equal(fake_said,
+                        "SELECT name FROM ai_servers WHERE name = ? ['it's'];DRAIN SERVER 'it''s';");
     fake_will((struct fake_answer){.columns = "name"});
     ask("POST", "/api/servers/none/drain", NULL);
     fails_with(404, "name");

@@ -30,10 +30,22 @@ static void test_names_of_this_machine(void **state)
         const char *host;
         bool is_ours;
     } cases[] = {
-        {"", true},          {"127.0.0.1", true},    {"127.0.0.1:6033", true}, {"[::1]:6033", true},
-        {"10.1.2.3", true},  {"localhost", true},    {"LOCALHOST:1", true},    {"a.localhost:6033", true},
-        {"panel:80", true},  {"Panel", true},        {"evil.example", false},  {"localhost.evil.example", false},
-        {"xlocalhost", false}, {"127.0.0.1.evil.example", false}, {"panels", false}, {".", false},
+        {"", true},
+        {"127.0.0.1", true},
+        {"127.0.0.1:6033", true},
+        {"[::1]:6033", true},
+        {"10.1.2.3", true},
+        {"localhost", true},
+        {"LOCALHOST:1", true},
+        {"a.localhost:6033", true},
+        {"panel:80", true},
+        {"Panel", true},
+        {"evil.example", false},
+        {"localhost.evil.example", false},
+        {"xlocalhost", false},
+        {"127.0.0.1.evil.example", false},
+        {"panels", false},
+        {".", false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -73,7 +85,8 @@ static void test_foreign_pages(void **state)
     assert_int_equal(clear_cache("Sec-Fetch-Site: cross-site\r\n"), 403);
     assert_int_equal(clear_cache("Sec-Fetch-Site: same-site\r\n"), 403);
     assert_int_equal(clear_cache("Sec-Fetch-Site: same-origin\r\n"), 200);
-    assert_int_equal(get(STATS, "Origin: http://evil.example\r\n"), 200); /* reads are kept apart by the browser */
+    assert_int_equal(get(STATS, "Origin: http://evil.example\r\n"),
+                     200); /* reads are kept apart by the browser */
     assert_int_equal(ask_with("POST", "/admin/login", "Origin: http://evil.example\r\n",
                               "{\"username\":\"admin\",\"password\":\"x\"}"),
                      403);
@@ -125,7 +138,8 @@ static void test_what_is_open_with_a_credential(void **state)
 
 static void test_who_asked_is_for_those_who_logged_in(void **state)
 {
-    const struct fake_answer one = {.columns = "request_id|user|error|status", .rows = {"r|alice|broken|502"}};
+    const struct fake_answer one = {.columns = "request_id|user|error|status",
+                                    .rows = {"r|alice|broken|502"}};
     (void)state;
     fake_will(one);
     assert_int_equal(get("/api/stats/requests", ""), 200);
@@ -219,7 +233,8 @@ static void test_a_form(void **state)
     char cookie[256];
     const char *form = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
     (void)state;
-    assert_int_equal(ask_with("POST", "/admin/login", form, "username=admin&password=let%6dein&submit=1"), 303);
+    assert_int_equal(ask_with("POST", "/admin/login", form, "username=admin&password=let%6dein&submit=1"),
+                     303);
     assert_true(answer_has("Location: /\r\n"));
     take_cookie(cookie, "Cookie: mindbalancer_session=%s\r\n");
     assert_int_equal(get(KEEPS, cookie), 200);
@@ -233,7 +248,9 @@ static void test_curl_says_form_and_means_json(void **state)
 {
     (void)state;
     fake_will((struct fake_answer){0});
-    assert_int_equal(ask_with("PUT", "/api/cache", "Content-Type: application/x-www-form-urlencoded\r\n", "{\"enabled\":true}"), 200);
+    assert_int_equal(ask_with("PUT", "/api/cache", "Content-Type: application/x-www-form-urlencoded\r\n",
+                              "{\"enabled\":true}"),
+                     200);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rest_begin, rest_end)

@@ -37,10 +37,17 @@ static void test_no_match(void **state)
         const char *method, *path;
         bool is_path;
     } cases[] = {
-        {"GET", "/api/servers/", false}, {"GET", "/api", false},           {"GET", "", false},
-        {"GET", "/API/servers", false},  {"POST", "/", true},              {"DELETE", "/api/servers", true},
-        {"GET", "/admin/login", true},   {"GET", "/api/servers/a/drain", true},
-        {"get", "/", true},              {"POST", "/api/variables", true}, {"OPTIONS", "/api/cache", true},
+        {"GET", "/api/servers/", false},
+        {"GET", "/api", false},
+        {"GET", "", false},
+        {"GET", "/API/servers", false},
+        {"POST", "/", true},
+        {"DELETE", "/api/servers", true},
+        {"GET", "/admin/login", true},
+        {"GET", "/api/servers/a/drain", true},
+        {"get", "/", true},
+        {"POST", "/api/variables", true},
+        {"OPTIONS", "/api/cache", true},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -137,12 +144,9 @@ static void test_tables_are_consistent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),
-        cmocka_unit_test(test_no_match),
-        cmocka_unit_test(test_allow),
-        cmocka_unit_test(test_query),
-        cmocka_unit_test(test_percent_decode),
-        cmocka_unit_test(test_tables_are_consistent),
+        cmocka_unit_test(test_match),          cmocka_unit_test(test_no_match),
+        cmocka_unit_test(test_allow),          cmocka_unit_test(test_query),
+        cmocka_unit_test(test_percent_decode), cmocka_unit_test(test_tables_are_consistent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
