@@ -91,7 +91,12 @@ static enum err copy_cell(struct reader *reader, sqlite3_stmt *stmt, int index, 
         cell->text = arena_dup(arena, text);
         return cell->text.ptr ? ERR_OK : ERR_NO_MEMORY;
     }
-    struct buf *secret = text.len <= SECRET_MAX ? new_secret(reader, text.len) : NULL;
+    if (text.len > SECRET_MAX) {
+        snprintf(reader->why, DB_WHY_MAX, "%s in %s: a value has more than %zu bytes", reader->source->secret,
+                 reader->source->table, SECRET_MAX);
+        return ERR_INVALID;
+    }
+    struct buf *secret = new_secret(reader, text.len);
     if (!secret)
         return ERR_NO_MEMORY;
     buf_add(secret, text);

@@ -31,7 +31,7 @@ struct config_rows {
     struct row_list servers, hostgroups, rules, users, api_keys, prices, aliases, variables;
 };
 
-/* `base` is unchanged; the result holds a reference to it and is the caller's: config_free. ERR_INVALID: the diagnostics
+/* `io_diagnostics` comes empty. `base` is unchanged; the result holds a reference to it and is the caller's: config_free. ERR_INVALID: the diagnostics
  * say why; what lies behind the first kind of fault may not have been looked at. */
 MUST_USE enum err config_from_rows(struct config *base, const struct config_rows *rows,
                                    const struct config_env *env, struct config **ret_config,

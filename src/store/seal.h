@@ -20,7 +20,9 @@ struct seal {
 };
 
 /* `passphrase` may be empty: then the key is the content of `data_dir`/secret.key, made at random (mode 0600) when
- * missing. `old_passphrase` may be empty. data_dir/digest.key is made in any case. */
+ * missing. `old_passphrase` may be empty: then a secret.key that is there still opens what it has sealed, so that a
+ * passphrase can be set later. data_dir/digest.key is made in any case. On failure `why` names the setting or the file,
+ * and `seal` is wiped. */
 #define SEAL_WHY_MAX 512
 MUST_USE enum err seal_init(struct seal *seal, struct str data_dir, struct str passphrase,
                             struct str old_passphrase, char *why);

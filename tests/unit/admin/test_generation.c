@@ -285,6 +285,24 @@ static void many_keys_at_once_are_on_no_disk(void **state)
     assert_false(files_have(PLANTED));
 }
 
+/* Larger than SQLite's page cache. */
+static void a_large_open_transaction_is_on_no_disk(void **state)
+{
+    struct stand stand;
+    (void)state;
+    stand_open(&stand, "{}");
+    assert_good(db_exec(&stand.db,
+                        "BEGIN; INSERT INTO ai_servers (name, api_key_encrypted) VALUES ('a', '" PLANTED "');"
+                        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) "
+                        "INSERT INTO ai_users (username, comment) SELECT 'u' || i, hex(zeroblob(400)) FROM n;"
+                        "CREATE TEMP TABLE sorted AS SELECT * FROM ai_users ORDER BY comment, username DESC",
+                        why));
+    assert_false(files_have(PLANTED));
+    assert_good(db_exec(&stand.db, "ROLLBACK", why));
+    assert_false(files_have(PLANTED));
+    stand_close(&stand);
+}
+
 static void client_keys_become_digests(void **state)
 {
     struct stand stand;
@@ -615,6 +633,7 @@ int main(void)
         IN_FOLDER(servers_that_were_found_make_room_for_rows),
         IN_FOLDER(a_key_is_in_force_and_on_no_disk),
         IN_FOLDER(many_keys_at_once_are_on_no_disk),
+        IN_FOLDER(a_large_open_transaction_is_on_no_disk),
         IN_FOLDER(client_keys_become_digests),
         IN_FOLDER(views_of_a_session_are_not_read),
         IN_FOLDER(variables_go_over_the_file),
