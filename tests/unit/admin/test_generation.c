@@ -452,7 +452,7 @@ static void what_the_gateway_cannot_take_is_refused(void **state)
     struct stand stand;
     struct gateway gateway;
     (void)state;
-    gateway_init(&gateway);
+    assert_int_equal(gateway_init(&gateway), ERR_OK);
     stand_open(&stand, "{}");
     stand.generation.gateway = &gateway;
     file_write(in_folder("ca.pem"), "nonsense", 8);
@@ -583,7 +583,7 @@ static void a_publish_comes_back_when_all_workers_use_it(void **state)
     memset(&publishing, 0, sizeof(publishing));
     assert_int_equal(loop_init(&publishing.loop), ERR_OK);
     stand_open(&stand, "{}");
-    gateway_init(gateway);
+    assert_int_equal(gateway_init(gateway), ERR_OK);
     gateway->control = &publishing.loop;
     gateway->on_worker_ended = on_worker_ended;
     gateway->on_policy = on_policy;
