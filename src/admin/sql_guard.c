@@ -96,12 +96,19 @@ static int deny(struct sql_session *session, enum sql_error_number number, const
     return SQLITE_DENY;
 }
 
+/* Triggers of the schema are named after their tables; who could borrow such a name cannot name the schema. */
+static bool is_trigger_of(const char *context, const char *table)
+{
+    size_t length = strlen(table);
+    return sqlite3_strnicmp(context, table, (int)length) == 0 && context[length] == '_';
+}
+
 static int judge_read(struct sql_session *session, const char *table, const char *column, const char *schema,
                       const char *context)
 {
     if (!secret_expression(table, column) || !schema || sqlite3_stricmp(schema, "main") != 0)
         return SQLITE_OK;
-    if (context && str_starts(str_from(context), STR(SQL_RESERVED_PREFIX)))
+    if (context && (str_starts(str_from(context), STR(SQL_RESERVED_PREFIX)) || is_trigger_of(context, table)))
         return SQLITE_OK;
     sql_error_set(&session->error, SQL_ERR_DENIED_COLUMN,
                   "Column '%s' of '%s' is write-only here; SELECT ... FROM %s shows a mask", column, table,

@@ -294,7 +294,9 @@ static void translate_string(struct translator *t)
     }
     if (is_spaced && t->out->len > 0)
         buf_add_char(t->out, ' ');
-    if (str_find(buf_str(&content), STR(SQL_RESERVED_PREFIX)) >= 0)
+    if (is_next_sign(t, '.')) /* the guard knows schemas by their names alone */
+        refuse_syntax(t, &t->token);
+    else if (str_find(buf_str(&content), STR(SQL_RESERVED_PREFIX)) >= 0)
         refuse_syntax(t, &t->token);
     else if (buf_ok(&content))
         sql_quote_text(buf_str(&content), t->out);
@@ -335,13 +337,13 @@ static void translate_sign(struct translator *t)
 {
     if (is_written(t, STR("&&"))) {
         sql_lexer_next(&t->lexer);
-        put_word(t, STR("AND "));
+        put_word(t, STR("AND"));
         return;
     }
     if (is_written(t, STR("<=>"))) {
         sql_lexer_next(&t->lexer);
         sql_lexer_next(&t->lexer);
-        put_word(t, STR("IS "));
+        put_word(t, STR("IS"));
         return;
     }
     if (sql_token_is_sign(&t->token, '('))
@@ -382,7 +384,7 @@ static void translate_token(struct translator *t)
     case SQL_TOKEN_MARK:
         t->facts.marks++;
         put(t, STR("?"));
-        if (!is_next_sign(t, ')') && !is_next_sign(t, ','))
+        if (sql_lexer_peek(&t->lexer).kind == SQL_TOKEN_NUMBER)
             buf_add_char(t->out, ' '); /* ?1 would be a numbered one */
         break;
     case SQL_TOKEN_SIGN:

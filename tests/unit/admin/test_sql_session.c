@@ -70,9 +70,37 @@ static void test_secrets(void **state)
                   "' 'x' AS (SELECT api_key_encrypted AS k FROM \"main\".ai_servers) "
                   "SELECT * FROM '" SQL_RESERVED_PREFIX "x')",
                   "1064 42000");
-    expect_begins("SELECT api_key_encrypted FROM 'main'.ai_servers", "1143 42000");
-    expect_begins("WITH x AS (SELECT api_key_encrypted AS k FROM 'main'.ai_servers) SELECT k FROM x",
-                  "1143 42000");
+    expect_begins("SELECT api_key_encrypted FROM 'main'.ai_servers", "1064 42000");
+    expect_begins("WITH ai_servers_clear_insert AS (SELECT api_key_encrypted AS k FROM \"main\".ai_servers) "
+                  "SELECT k FROM "
+                  "ai_servers_clear_insert",
+                  "1064 42000");
+    expect_begins("WITH ai_servers_clear_insert AS (SELECT api_key_encrypted AS k FROM `main`.ai_servers "
+                  "WHERE weight = 100) "
+                  "SELECT k FROM ai_servers_clear_insert",
+                  "k|sk-a...1234");
+    expect_begins("SELECT k FROM (SELECT 'x' AS k UNION SELECT api_key_encrypted FROM 'ai_serv' 'ers') WHERE "
+                  "k LIKE 'sk%'",
+                  "k|sk-a...1234");
+    expect_begins("INSERT INTO ai_users (username) VALUES ((SELECT api_key_encrypted FROM ai_servers WHERE "
+                  "weight = 100))",
+                  "1 affected");
+    expect("SELECT username FROM ai_users", "username|sk-a...1234");
+    expect("DELETE FROM ai_users WHERE username IN (SELECT api_key_encrypted FROM main.ai_servers)",
+           "1 affected");
+    expect("INSERT INTO ai_users (username) VALUES ('x') RETURNING (SELECT max(api_key_encrypted) FROM "
+           "ai_servers) AS k",
+           "k|sk-a...1234");
+    expect("UPDATE ai_users SET comment = (SELECT max(api_key_encrypted) FROM ai_servers) WHERE 1",
+           "1 affected");
+    expect("SELECT comment FROM ai_users", "comment|sk-a...1234");
+    run("DELETE FROM ai_users WHERE 1");
+    expect("INSERT INTO ai_users (username) VALUES ('y')", "1 affected");
+    expect("UPDATE ai_users SET comment = s.api_key_encrypted FROM ai_servers s WHERE s.weight = 100",
+           "1 affected");
+    expect("SELECT comment FROM ai_users", "comment|sk-a...1234");
+    run("DELETE FROM ai_users WHERE 1");
+    expect_begins("SELECT * FROM sqlite_dbpage", "1146 42S02");
     expect("INSERT INTO ai_users (username, password_hash) VALUES ('ada', 'a good password')", "1 affected");
     expect("SELECT username, password_hash FROM ai_users", "username,password_hash|ada,********");
     expect("SELECT count(*) FROM ai_users WHERE password_hash LIKE '%argon%'", "count(*)|0");
