@@ -83,11 +83,13 @@ bool mysql_open_sql(struct mysql_session *session)
     mysql_session_drop_sql(session);
     session->sql = sql_session_new(session->server->engine, &identity);
     if (!session->sql) {
-        mysql_session_refuse(session, MYSQL_ERROR_OUT_OF_RESOURCES, "The store cannot be opened for this session");
+        mysql_session_refuse(session, MYSQL_ERROR_OUT_OF_RESOURCES,
+                             "The store cannot be opened for this session");
         return false;
     }
     if (database.len > 0 && !sql_session_use(session->sql, database)) {
-        mysql_session_refuse(session, MYSQL_ERROR_UNKNOWN_DATABASE, "Unknown database '" STR_FMT "'", STR_ARG(database));
+        mysql_session_refuse(session, MYSQL_ERROR_UNKNOWN_DATABASE, "Unknown database '" STR_FMT "'",
+                             STR_ARG(database));
         return false;
     }
     return true;
@@ -110,10 +112,10 @@ static bool fast_login_account(const struct mysql_session *session, struct str h
 {
     struct str user = buf_str(&session->user);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-                   EVP_DigestUpdate(context, user.ptr, user.len) == 1 && EVP_DigestUpdate(context, "", 1) == 1 &&
-                   EVP_DigestUpdate(context, hash.ptr, hash.len) == 1 &&
-                   EVP_DigestFinal_ex(context, out, NULL) == 1;
+    bool is_done =
+        context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+        EVP_DigestUpdate(context, user.ptr, user.len) == 1 && EVP_DigestUpdate(context, "", 1) == 1 &&
+        EVP_DigestUpdate(context, hash.ptr, hash.len) == 1 && EVP_DigestFinal_ex(context, out, NULL) == 1;
     EVP_MD_CTX_free(context);
     return is_done;
 }
@@ -127,7 +129,8 @@ static bool is_fast_login(const struct mysql_session *session, struct str hash, 
            mysql_sha2_is(scramble, session->nonce, fast->digest);
 }
 
-static bool is_password_of_hash(struct mysql_session *session, const struct mysql_account *account, struct str password)
+static bool is_password_of_hash(struct mysql_session *session, const struct mysql_account *account,
+                                struct str password)
 {
     struct mysql_fast_login *fast = &session->server->fast_login;
     if (!password_is(password, account->password_hash) || !account->is_known)
@@ -140,7 +143,8 @@ static bool is_password_of_hash(struct mysql_session *session, const struct mysq
 /* No password is configured: whoever sits at this machine is the administrator. */
 static bool is_open(const struct mysql_session *session, const struct mysql_account *account)
 {
-    return account->password.len == 0 && account->password_hash.len == 0 && address_is_loopback(&session->peer);
+    return account->password.len == 0 && account->password_hash.len == 0 &&
+           address_is_loopback(&session->peer);
 }
 
 static bool is_password(struct mysql_session *session, struct str password)
@@ -185,9 +189,10 @@ static void ask(struct mysql_session *session, enum mysql_auth_step step)
 static void ask_plugin(struct mysql_session *session, struct str plugin, enum mysql_auth_step step)
 {
     if (!(session->capabilities & MYSQL_CAN_PLUGIN_AUTH)) {
-        mysql_session_refuse(session, MYSQL_ERROR_OLD_CLIENT,
-                             "The client does not support the authentication that the account needs: " STR_FMT,
-                             STR_ARG(plugin));
+        mysql_session_refuse(
+            session, MYSQL_ERROR_OLD_CLIENT,
+            "The client does not support the authentication that the account needs: " STR_FMT,
+            STR_ARG(plugin));
         return;
     }
     mysql_put_auth_switch(&session->out, &session->in.sequence, plugin, session->nonce);
@@ -201,7 +206,8 @@ static void put_sha2(struct mysql_session *session, enum mysql_sha2 byte)
 }
 
 /* What can be said by the scramble alone: an account in clear, or one that has logged in before. */
-static bool is_scramble(const struct mysql_session *session, const struct mysql_account *account, struct str scramble)
+static bool is_scramble(const struct mysql_session *session, const struct mysql_account *account,
+                        struct str scramble)
 {
     uint8_t digest[MYSQL_DIGEST_SIZE];
     if (!account->is_known)
@@ -240,7 +246,8 @@ static void give_key(struct mysql_session *session)
         long size = BIO_get_mem_data(text, &pem);
         mysql_put_auth_more(&session->out, &session->in.sequence, (struct str){pem, (size_t)size});
     } else {
-        mysql_session_refuse(session, MYSQL_ERROR_OUT_OF_RESOURCES, "No key could be made to encrypt the password");
+        mysql_session_refuse(session, MYSQL_ERROR_OUT_OF_RESOURCES,
+                             "No key could be made to encrypt the password");
     }
     BIO_free(text);
 }
@@ -270,9 +277,11 @@ static void deny_host(struct mysql_session *session)
 {
     char host_text[MYSQL_HOST_TEXT_MAX];
     struct str host = mysql_session_host(session, host_text);
-    log_warn("SQL login from " STR_FMT " refused: without a password only this machine may connect", STR_ARG(host));
+    log_warn("SQL login from " STR_FMT " refused: without a password only this machine may connect",
+             STR_ARG(host));
     mysql_session_refuse(session, MYSQL_ERROR_HOST_NOT_ALLOWED,
-                         "Host '" STR_FMT "' is not allowed to connect to this server: without admin_password or "
+                         "Host '" STR_FMT
+                         "' is not allowed to connect to this server: without admin_password or "
                          "admin_password_hash only the local machine may",
                          STR_ARG(host));
 }
@@ -287,19 +296,22 @@ static bool remember(struct buf *buf, struct str text)
 static void authenticate(struct mysql_session *session, const struct mysql_login *login)
 {
     if (!remember(&session->user, login->user) || !remember(&session->database, login->database)) {
-        mysql_session_refuse(session, MYSQL_ERROR_BAD_HANDSHAKE, "The name of the user or database is too long");
+        mysql_session_refuse(session, MYSQL_ERROR_BAD_HANDSHAKE,
+                             "The name of the user or database is too long");
         return;
     }
     struct mysql_account account = account_of(session);
     bool has_hash = account.password.len == 0 && account.password_hash.len > 0;
-    bool is_old = !(login->capabilities & MYSQL_CAN_PLUGIN_AUTH); /* speaks mysql_native_password and nothing else */
+    bool is_old =
+        !(login->capabilities & MYSQL_CAN_PLUGIN_AUTH); /* speaks mysql_native_password and nothing else */
     if (account.password.len == 0 && !has_hash && !is_open(session, &account))
         deny_host(session);
     else if (str_eq(login->plugin, MYSQL_CLEAR_PASSWORD) && session->sock.tls)
         check_clear(session, login->auth);
     else if (str_eq(login->plugin, MYSQL_CACHING_SHA2) && login->auth.len == MYSQL_DIGEST_SIZE)
         check_scramble(session, login->auth);
-    else if (has_hash || str_eq(login->plugin, MYSQL_CACHING_SHA2)) /* who did not expect it has sent no scramble yet */
+    else if (has_hash ||
+             str_eq(login->plugin, MYSQL_CACHING_SHA2)) /* who did not expect it has sent no scramble yet */
         ask_plugin(session, MYSQL_CACHING_SHA2, MYSQL_AUTH_SCRAMBLE);
     else if (is_old || str_eq(login->plugin, MYSQL_NATIVE_PASSWORD))
         check_native(session, login->auth);

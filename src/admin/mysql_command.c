@@ -31,8 +31,8 @@ static void on_statistics(struct mysql_session *session)
     const struct mysql_server *server = session->server;
     size_t start = mysql_packet_begin(&session->out);
     buf_printf(&session->out, "Uptime: %llu  Threads: %zu  Questions: %llu",
-               (unsigned long long)((loop_now(server->loop) - server->started) / USEC_PER_SEC), server->session_count,
-               (unsigned long long)server->questions);
+               (unsigned long long)((loop_now(server->loop) - server->started) / USEC_PER_SEC),
+               server->session_count, (unsigned long long)server->questions);
     mysql_packet_end(&session->out, start, &session->in.sequence);
     mysql_session_answered(session);
 }
@@ -53,7 +53,8 @@ static void on_set_option(struct mysql_session *session, struct str payload)
         put_end(session);
         mysql_session_answered(session);
     } else if (option == OPTION_MULTI_STATEMENTS_ON) {
-        mysql_session_fail(session, MYSQL_ERROR_NOT_SUPPORTED, "Several statements in one text are not supported");
+        mysql_session_fail(session, MYSQL_ERROR_NOT_SUPPORTED,
+                           "Several statements in one text are not supported");
     } else {
         mysql_session_fail(session, MYSQL_ERROR_UNKNOWN_COMMAND, "Unknown command");
     }
@@ -98,7 +99,8 @@ static void on_field_list(struct mysql_session *session, struct str payload)
         return;
     }
     if (pattern.len > 0 && !str_eq(pattern, STR("%"))) {
-        mysql_session_fail(session, MYSQL_ERROR_NOT_SUPPORTED, "COM_FIELD_LIST with a pattern is not supported");
+        mysql_session_fail(session, MYSQL_ERROR_NOT_SUPPORTED,
+                           "COM_FIELD_LIST with a pattern is not supported");
         return;
     }
     if (!mysql_describe(session, buf_str(&text), &params, &columns, &count))

@@ -38,7 +38,8 @@ struct str mysql_session_host(const struct mysql_session *session, char *out);
 
 /* Answers the present command; it is then over. */
 void mysql_session_ok(struct mysql_session *session);
-void mysql_session_fail(struct mysql_session *session, enum mysql_error error, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void mysql_session_fail(struct mysql_session *session, enum mysql_error error, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Ends the answer whose packets were put into `out`: the next command begins with sequence number 0. */
 void mysql_session_answered(struct mysql_session *session);
@@ -78,8 +79,8 @@ void mysql_on_command(struct mysql_session *session, struct str payload);
 void mysql_result_init(struct mysql_session *session); /* once */
 
 /* Runs a statement, whose answer goes to the client. */
-void mysql_run(struct mysql_session *session, struct str statement, const struct sql_value *params, size_t param_count,
-               bool is_binary);
+void mysql_run(struct mysql_session *session, struct str statement, const struct sql_value *params,
+               size_t param_count, bool is_binary);
 void mysql_put_sql_column(struct mysql_session *session, const struct sql_column *column, bool is_field_list);
 void mysql_put_outcome_error(struct mysql_session *session, const struct sql_outcome *outcome);
 

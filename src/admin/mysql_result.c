@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From what a SQL session gives to packets. SQLite types values, not columns: in the text protocol a value is written as it
- * is, in the binary one it has to be of its column's type, so that one that cannot be converted without loss is an error. */
+/* From what a SQL session gives to packets. SQLite types values, not columns: in the text protocol a value is written
+ * as it is; in the binary one it has to be of its column's type, and what cannot be converted without loss is an error. */
 #include "admin/mysql_internal.h"
 
 #include <errno.h>
@@ -44,7 +44,8 @@ void mysql_put_sql_column(struct mysql_session *session, const struct sql_column
 
 void mysql_put_outcome_error(struct mysql_session *session, const struct sql_outcome *outcome)
 {
-    mysql_put_error(&session->out, &session->in.sequence, outcome->error, outcome->sqlstate, outcome->message);
+    mysql_put_error(&session->out, &session->in.sequence, outcome->error, outcome->sqlstate,
+                    outcome->message);
 }
 
 /* ---- values ---- */
@@ -138,7 +139,8 @@ static bool put_binary(struct buf *out, enum sql_type type, const struct sql_val
         mysql_put_double(out, real);
         return true;
     case SQL_DATETIME:
-        return (value->type == SQL_TEXT || value->type == SQL_DATETIME) && mysql_put_datetime(out, value->text);
+        return (value->type == SQL_TEXT || value->type == SQL_DATETIME) &&
+               mysql_put_datetime(out, value->text);
     case SQL_NULL:
     case SQL_TEXT:
     case SQL_BLOB:
@@ -284,8 +286,8 @@ void mysql_result_init(struct mysql_session *session)
     session->sink = (struct sql_sink){result_on_columns, result_on_row, result_on_done};
 }
 
-void mysql_run(struct mysql_session *session, struct str statement, const struct sql_value *params, size_t param_count,
-               bool is_binary)
+void mysql_run(struct mysql_session *session, struct str statement, const struct sql_value *params,
+               size_t param_count, bool is_binary)
 {
     session->result = (struct mysql_result){.is_binary = is_binary};
     session->is_running = true;

@@ -61,7 +61,8 @@ static void turn_away(int fd, uint64_t limit)
     buf_init_fixed(&out, memory, sizeof(memory));
     int len = snprintf(message, sizeof(message), "Too many connections: sql_max_sessions is %llu",
                        (unsigned long long)limit);
-    mysql_put_error(&out, &sequence, MYSQL_ERROR_TOO_MANY_CONNECTIONS, NULL, (struct str){message, (size_t)len});
+    mysql_put_error(&out, &sequence, MYSQL_ERROR_TOO_MANY_CONNECTIONS, NULL,
+                    (struct str){message, (size_t)len});
     ssize_t sent = send(fd, out.ptr, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
         log_debug("SQL client turned away without a word");

@@ -12,11 +12,13 @@
 struct mysql_account {
     bool is_known;
     bool may_write;
-    struct str password;      /* in clear */
-    struct str password_hash; /* used when `password` is empty. With neither, this machine logs in with any password */
+    struct str password; /* in clear */
+    struct str
+        password_hash; /* used when `password` is empty. With neither, this machine logs in with any password */
 };
 
-/* The owner's answers; asked each time, so that a change acts at once. What they give is read before the loop's turn ends. */
+/* The owner's answers; asked each time, so that a change acts at once. What they give is read before the loop's turn
+ * ends. */
 struct mysql_owner {
     const struct settings *(*settings)(struct mysql_owner *owner);
     /* For an unknown name, what would hold for a known one: so that both are refused in the same way. */
@@ -58,7 +60,8 @@ void mysql_server_init(struct mysql_server *server, struct loop *loop, struct sq
 void mysql_server_set_tls(struct mysql_server *server, SSL_CTX *context);
 
 /* As listener_open. May be called for several addresses. */
-MUST_USE enum err mysql_server_listen(struct mysql_server *server, const struct address *address, int reserved);
+MUST_USE enum err mysql_server_listen(struct mysql_server *server, const struct address *address,
+                                      int reserved);
 
 /* Ends all sessions, rolling back what they have open. `on_closed` follows in a later turn, or at
  * once when nothing is open; then mysql_server_fini. */

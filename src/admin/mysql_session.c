@@ -22,20 +22,13 @@ static const struct error_state {
     enum mysql_error error;
     char sqlstate[6];
 } error_states[] = {
-    {MYSQL_ERROR_TOO_MANY_CONNECTIONS, "08004"},
-    {MYSQL_ERROR_OUT_OF_RESOURCES, "HY000"},
-    {MYSQL_ERROR_BAD_HANDSHAKE, "08S01"},
-    {MYSQL_ERROR_ACCESS_DENIED, "28000"},
-    {MYSQL_ERROR_UNKNOWN_COMMAND, "08S01"},
-    {MYSQL_ERROR_UNKNOWN_DATABASE, "42000"},
-    {MYSQL_ERROR_HOST_NOT_ALLOWED, "HY000"},
-    {MYSQL_ERROR_PACKET_TOO_LARGE, "08S01"},
-    {MYSQL_ERROR_OUT_OF_ORDER, "08S01"},
-    {MYSQL_ERROR_READ_TIMEOUT, "08S01"},
-    {MYSQL_ERROR_NOT_SUPPORTED, "42000"},
-    {MYSQL_ERROR_OLD_CLIENT, "08004"},
-    {MYSQL_ERROR_OUT_OF_RANGE, "22003"},
-    {MYSQL_ERROR_TOO_MANY_STATEMENTS, "42000"},
+    {MYSQL_ERROR_TOO_MANY_CONNECTIONS, "08004"}, {MYSQL_ERROR_OUT_OF_RESOURCES, "HY000"},
+    {MYSQL_ERROR_BAD_HANDSHAKE, "08S01"},        {MYSQL_ERROR_ACCESS_DENIED, "28000"},
+    {MYSQL_ERROR_UNKNOWN_COMMAND, "08S01"},      {MYSQL_ERROR_UNKNOWN_DATABASE, "42000"},
+    {MYSQL_ERROR_HOST_NOT_ALLOWED, "HY000"},     {MYSQL_ERROR_PACKET_TOO_LARGE, "08S01"},
+    {MYSQL_ERROR_OUT_OF_ORDER, "08S01"},         {MYSQL_ERROR_READ_TIMEOUT, "08S01"},
+    {MYSQL_ERROR_NOT_SUPPORTED, "42000"},        {MYSQL_ERROR_OLD_CLIENT, "08004"},
+    {MYSQL_ERROR_OUT_OF_RANGE, "22003"},         {MYSQL_ERROR_TOO_MANY_STATEMENTS, "42000"},
 };
 
 static const char *sqlstate_of(enum mysql_error error)
@@ -174,17 +167,20 @@ static void session_on_silence(struct mysql_session *session)
 {
     const struct settings *settings = mysql_session_settings(session);
     session->in.sequence = 1; /* read as the answer to the next command */
-    if (session->in_transaction && loop_now(session->server->loop) >=
-                                       session->transaction_since + settings->sql_transaction_timeout_ms * USEC_PER_MSEC)
-        mysql_session_refuse(session, MYSQL_ERROR_SILENT_TOO_LONG,
-                             "The transaction was open for longer than sql_transaction_timeout_ms (%llu ms): it was "
-                             "rolled back, the connection is closed",
-                             (unsigned long long)settings->sql_transaction_timeout_ms);
+    if (session->in_transaction &&
+        loop_now(session->server->loop) >=
+            session->transaction_since + settings->sql_transaction_timeout_ms * USEC_PER_MSEC)
+        mysql_session_refuse(
+            session, MYSQL_ERROR_SILENT_TOO_LONG,
+            "The transaction was open for longer than sql_transaction_timeout_ms (%llu ms): it was "
+            "rolled back, the connection is closed",
+            (unsigned long long)settings->sql_transaction_timeout_ms);
     else
-        mysql_session_refuse(session, MYSQL_ERROR_SILENT_TOO_LONG,
-                             "The client was silent for longer than sql_idle_timeout_ms (%llu ms): the connection is "
-                             "closed",
-                             (unsigned long long)settings->sql_idle_timeout_ms);
+        mysql_session_refuse(
+            session, MYSQL_ERROR_SILENT_TOO_LONG,
+            "The client was silent for longer than sql_idle_timeout_ms (%llu ms): the connection is "
+            "closed",
+            (unsigned long long)settings->sql_idle_timeout_ms);
 }
 
 static void session_on_deadline(struct wheel_timer *timer)
@@ -193,7 +189,8 @@ static void session_on_deadline(struct wheel_timer *timer)
     switch (session->state) {
     case MYSQL_SESSION_LOGIN:
     case MYSQL_SESSION_AUTH:
-        mysql_session_refuse(session, MYSQL_ERROR_READ_TIMEOUT, "The login took longer than sql_login_timeout_ms");
+        mysql_session_refuse(session, MYSQL_ERROR_READ_TIMEOUT,
+                             "The login took longer than sql_login_timeout_ms");
         return;
     case MYSQL_SESSION_READY:
         session_on_silence(session);
@@ -289,7 +286,7 @@ static void session_on_packet(struct mysql_session *session, struct str payload)
 static bool session_next_packet(struct mysql_session *session)
 {
     size_t max = session->state == MYSQL_SESSION_READY ? mysql_session_settings(session)->sql_max_packet_bytes
-                                                        : LOGIN_PACKET_MAX;
+                                                       : LOGIN_PACKET_MAX;
     struct str rest = buf_str(&session->ahead), payload;
     if (rest.len == 0)
         return false;
@@ -376,7 +373,8 @@ static void session_on_after(struct task *task)
 static size_t session_room(const struct mysql_session *session)
 {
     bool is_login = session->state == MYSQL_SESSION_LOGIN || session->state == MYSQL_SESSION_AUTH;
-    return is_login ? MIN(mysql_inbound_missing(&session->in), LOOP_SCRATCH_SIZE) : AHEAD_MAX - session->ahead.len;
+    return is_login ? MIN(mysql_inbound_missing(&session->in), LOOP_SCRATCH_SIZE)
+                    : AHEAD_MAX - session->ahead.len;
 }
 
 static void session_read(struct mysql_session *session)

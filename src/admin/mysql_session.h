@@ -4,9 +4,9 @@
  *   accept -> LOGIN -> [TLS -> LOGIN] -> [AUTH] -> READY -> (COM_QUIT) -> CLOSED
  *                                                       \-> (error that ends it) -> LINGER -> CLOSED
  *
- * Commands are handled one at a time, in the order they come; what comes ahead waits in `ahead`. Before the login nothing
- * is read beyond the present packet, since TLS may begin behind it. Rows go out as the client takes them: the SQL session
- * pauses while more than MYSQL_OUT_HIGH bytes wait. */
+ * Commands are handled one at a time, in the order they come; what comes ahead waits in `ahead`. Before the login
+ * nothing is read beyond the present packet, since TLS may begin behind it. Rows go out as the client takes them: the
+ * SQL session pauses while more than MYSQL_OUT_HIGH bytes wait. */
 #pragma once
 
 #include "admin/mysql_server.h"
@@ -27,7 +27,7 @@ enum mysql_session_state {
 enum mysql_auth_step {
     MYSQL_AUTH_NATIVE,   /* mysql_native_password's scramble */
     MYSQL_AUTH_SCRAMBLE, /* caching_sha2_password's */
-    MYSQL_AUTH_FULL,     /* the password: in clear under TLS, else encrypted; or the request for the key to do so */
+    MYSQL_AUTH_FULL, /* the password: in clear under TLS, else encrypted; or the request for the key to do so */
 };
 
 /* The answer that is under way. */

@@ -86,8 +86,8 @@ static bool has_room(const struct mysql_session *session, size_t more)
 
 /* ---- COM_STMT_PREPARE ---- */
 
-bool mysql_describe(struct mysql_session *session, struct str text, size_t *ret_params, struct sql_column **ret_columns,
-                    size_t *ret_count)
+bool mysql_describe(struct mysql_session *session, struct str text, size_t *ret_params,
+                    struct sql_column **ret_columns, size_t *ret_count)
 {
     struct sql_column *columns = calloc(COLUMNS_MAX, sizeof(*columns));
     struct sql_outcome outcome = {0};
@@ -95,7 +95,8 @@ bool mysql_describe(struct mysql_session *session, struct str text, size_t *ret_
         mysql_session_fail(session, MYSQL_ERROR_OUT_OF_RESOURCES, "Out of memory");
         return false;
     }
-    enum err err = sql_session_describe(session->sql, text, ret_params, columns, COLUMNS_MAX, ret_count, &outcome);
+    enum err err =
+        sql_session_describe(session->sql, text, ret_params, columns, COLUMNS_MAX, ret_count, &outcome);
     if (err == ERR_OK) {
         *ret_columns = columns;
         return true;
@@ -117,7 +118,8 @@ static void put_prepared(struct mysql_session *session, const struct mysql_state
                          const struct sql_column *columns, size_t count)
 {
     struct sql_column param = {.name = STR("?"), .type = SQL_TEXT};
-    mysql_put_prepared(&session->out, &session->in.sequence, statement->id, count, statement->binding.count, 0);
+    mysql_put_prepared(&session->out, &session->in.sequence, statement->id, count, statement->binding.count,
+                       0);
     for (size_t i = 0; i < statement->binding.count; i++)
         mysql_put_sql_column(session, &param, false);
     put_end_of_columns(session, statement->binding.count);
@@ -131,14 +133,16 @@ void mysql_on_prepare(struct mysql_session *session, struct str text)
     struct sql_column *columns;
     size_t params, count;
     if (session->statement_count >= STATEMENTS_MAX || !has_room(session, text.len)) {
-        mysql_session_fail(session, MYSQL_ERROR_TOO_MANY_STATEMENTS,
-                           "A session may keep %d prepared statements, and sql_max_packet_bytes of their text and data",
-                           STATEMENTS_MAX);
+        mysql_session_fail(
+            session, MYSQL_ERROR_TOO_MANY_STATEMENTS,
+            "A session may keep %d prepared statements, and sql_max_packet_bytes of their text and data",
+            STATEMENTS_MAX);
         return;
     }
     if (!mysql_describe(session, text, &params, &columns, &count))
         return;
-    struct mysql_statement *statement = params <= MYSQL_PARAMS_MAX ? statement_new(session, text, params) : NULL;
+    struct mysql_statement *statement =
+        params <= MYSQL_PARAMS_MAX ? statement_new(session, text, params) : NULL;
     if (statement)
         put_prepared(session, statement, columns, count);
     else
@@ -213,8 +217,9 @@ static void execute(struct mysql_session *session, struct mysql_statement *state
     size_t count = statement->binding.count, at = 0;
     struct mysql_param *params = ARENA_NEW_ARRAY(&session->arena, struct mysql_param, count + 1);
     struct sql_value *values = ARENA_NEW_ARRAY(&session->arena, struct sql_value, count + 1);
-    enum err err = params && values ? mysql_read_params(bytes, &statement->binding, &session->arena, params, &at)
-                                    : ERR_NO_MEMORY;
+    enum err err = params && values
+                       ? mysql_read_params(bytes, &statement->binding, &session->arena, params, &at)
+                       : ERR_NO_MEMORY;
     if (err != ERR_OK) {
         long_data_drop(session, statement);
         execute_failed(session, err, at);
@@ -228,8 +233,9 @@ static void execute(struct mysql_session *session, struct mysql_statement *state
 
 static void unknown_statement(struct mysql_session *session, uint64_t id, const char *command)
 {
-    mysql_session_fail(session, MYSQL_ERROR_UNKNOWN_STATEMENT, "Unknown prepared statement handler (%llu) given to %s",
-                       (unsigned long long)id, command);
+    mysql_session_fail(session, MYSQL_ERROR_UNKNOWN_STATEMENT,
+                       "Unknown prepared statement handler (%llu) given to %s", (unsigned long long)id,
+                       command);
 }
 
 void mysql_on_execute(struct mysql_session *session, struct str payload)
@@ -262,7 +268,8 @@ void mysql_statement_executed(struct mysql_session *session)
 
 /* ---- the others ---- */
 
-static struct buf *long_data_of(const struct mysql_session *session, struct mysql_statement *statement, size_t param)
+static struct buf *long_data_of(const struct mysql_session *session, struct mysql_statement *statement,
+                                size_t param)
 {
     if (!statement->long_data) {
         statement->long_data = calloc(statement->binding.count, sizeof(*statement->long_data));
@@ -272,8 +279,8 @@ static struct buf *long_data_of(const struct mysql_session *session, struct mysq
     }
     if (!statement->long_data)
         return NULL;
-    statement->long_data[param].max = MAX(mysql_session_settings(session)->sql_max_packet_bytes,
-                                          statement->long_data[param].cap);
+    statement->long_data[param].max =
+        MAX(mysql_session_settings(session)->sql_max_packet_bytes, statement->long_data[param].cap);
     return &statement->long_data[param];
 }
 

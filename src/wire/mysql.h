@@ -161,7 +161,8 @@ struct mysql_login {
 MUST_USE enum err mysql_read_login(struct str payload, uint32_t offered, struct mysql_login *ret_login);
 
 /* COM_CHANGE_USER, the command byte included. */
-MUST_USE enum err mysql_read_change_user(struct str payload, uint32_t capabilities, struct mysql_login *ret_login);
+MUST_USE enum err mysql_read_change_user(struct str payload, uint32_t capabilities,
+                                         struct mysql_login *ret_login);
 
 void mysql_put_auth_switch(struct buf *out, uint8_t *io_sequence, struct str plugin, const uint8_t *nonce);
 void mysql_put_auth_more(struct buf *out, uint8_t *io_sequence, struct str data);
@@ -220,15 +221,16 @@ void mysql_put_column_count(struct buf *out, uint8_t *io_sequence, size_t count)
 void mysql_put_column(struct buf *out, uint8_t *io_sequence, const struct mysql_column *column,
                       bool is_field_list);
 
-void mysql_put_prepared(struct buf *out, uint8_t *io_sequence, uint32_t statement, size_t columns, size_t params,
-                        uint16_t warnings);
+void mysql_put_prepared(struct buf *out, uint8_t *io_sequence, uint32_t statement, size_t columns,
+                        size_t params, uint16_t warnings);
 
 /* ---- values (mysql_value.c) ---- */
 
 /* Values of a text row. */
 void mysql_put_text_null(struct buf *out);
 void mysql_put_text_integer(struct buf *out, int64_t value);
-void mysql_put_text_double(struct buf *out, double value); /* the shortest text that reads back as the same value */
+void mysql_put_text_double(struct buf *out,
+                           double value); /* the shortest text that reads back as the same value */
 
 /* A binary row begins with its map of NULLs, all clear. Returns where the map lies. */
 size_t mysql_put_binary_row(struct buf *out, size_t columns);

@@ -38,7 +38,8 @@ void mysql_put_ok(struct buf *out, uint8_t *io_sequence, const struct mysql_ok *
     put_ok(out, io_sequence, HEADER_OK, ok);
 }
 
-void mysql_put_error(struct buf *out, uint8_t *io_sequence, unsigned code, const char *sqlstate, struct str message)
+void mysql_put_error(struct buf *out, uint8_t *io_sequence, unsigned code, const char *sqlstate,
+                     struct str message)
 {
     size_t start = mysql_packet_begin(out);
     mysql_put_int(out, HEADER_ERROR, 1);
@@ -94,7 +95,8 @@ static const struct column_shape *shape_of(enum mysql_type type)
     return &shapes[i];
 }
 
-void mysql_put_column(struct buf *out, uint8_t *io_sequence, const struct mysql_column *column, bool is_field_list)
+void mysql_put_column(struct buf *out, uint8_t *io_sequence, const struct mysql_column *column,
+                      bool is_field_list)
 {
     const struct column_shape *shape = shape_of(column->type);
     size_t start = mysql_packet_begin(out);
@@ -116,8 +118,8 @@ void mysql_put_column(struct buf *out, uint8_t *io_sequence, const struct mysql_
     mysql_packet_end(out, start, io_sequence);
 }
 
-void mysql_put_prepared(struct buf *out, uint8_t *io_sequence, uint32_t statement, size_t columns, size_t params,
-                        uint16_t warnings)
+void mysql_put_prepared(struct buf *out, uint8_t *io_sequence, uint32_t statement, size_t columns,
+                        size_t params, uint16_t warnings)
 {
     size_t start = mysql_packet_begin(out);
     mysql_put_int(out, HEADER_OK, 1);

@@ -78,9 +78,10 @@ enum err mysql_rsa_open(struct evp_pkey_st *key, struct str sealed, const uint8_
 {
     size_t size = MYSQL_PASSWORD_MAX;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
-    bool is_open = context && EVP_PKEY_get_size(key) <= MYSQL_PASSWORD_MAX && EVP_PKEY_decrypt_init(context) == 1 &&
-                   EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
-                   EVP_PKEY_decrypt(context, (uint8_t *)out, &size, (const uint8_t *)sealed.ptr, sealed.len) == 1;
+    bool is_open =
+        context && EVP_PKEY_get_size(key) <= MYSQL_PASSWORD_MAX && EVP_PKEY_decrypt_init(context) == 1 &&
+        EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+        EVP_PKEY_decrypt(context, (uint8_t *)out, &size, (const uint8_t *)sealed.ptr, sealed.len) == 1;
     EVP_PKEY_CTX_free(context);
     ERR_clear_error();
     if (!is_open || size == 0)

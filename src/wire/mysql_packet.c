@@ -44,7 +44,8 @@ static enum mysql_read inbound_begin_frame(struct mysql_inbound *in, size_t max)
     return buf_reserve(&in->payload, MIN(size, RESERVE_MAX)) ? MYSQL_READ_PACKET : MYSQL_READ_NO_MEMORY;
 }
 
-enum mysql_read mysql_inbound_next(struct mysql_inbound *in, struct str *io_bytes, size_t max, struct str *ret_payload)
+enum mysql_read mysql_inbound_next(struct mysql_inbound *in, struct str *io_bytes, size_t max,
+                                   struct str *ret_payload)
 {
     if (in->is_complete)
         buf_clear(&in->payload);

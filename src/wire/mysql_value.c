@@ -164,8 +164,8 @@ static enum err take_datetime(struct mysql_reader *reader, bool is_date, struct 
     moment.minute = size > 4 ? (unsigned)mysql_take_int(&fields, 1) : 0;
     moment.second = size > 4 ? (unsigned)mysql_take_int(&fields, 1) : 0;
     moment.micros = size > 7 ? (unsigned)mysql_take_int(&fields, 4) : 0;
-    if (moment.year > 9999 || moment.month > 12 || moment.day > 31 || moment.hour > 23 || moment.minute > 59 ||
-        moment.second > 59 || moment.micros > 999999)
+    if (moment.year > 9999 || moment.month > 12 || moment.day > 31 || moment.hour > 23 ||
+        moment.minute > 59 || moment.second > 59 || moment.micros > 999999)
         return ERR_INVALID;
     int len = snprintf(text, sizeof(text), "%04u-%02u-%02u", moment.year, moment.month, moment.day);
     if (!is_date)
@@ -197,7 +197,8 @@ static enum err take_time(struct mysql_reader *reader, struct arena *arena, stru
     return param_text(arena, text, len, MYSQL_PARAM_TEXT, param);
 }
 
-static enum err take_integer(struct mysql_reader *reader, size_t size, bool is_unsigned, struct mysql_param *param)
+static enum err take_integer(struct mysql_reader *reader, size_t size, bool is_unsigned,
+                             struct mysql_param *param)
 {
     uint64_t value = mysql_take_int(reader, size);
     unsigned above = 64 - 8 * (unsigned)size;
@@ -219,7 +220,8 @@ static enum err take_real(struct mysql_reader *reader, size_t size, struct mysql
     return ERR_OK;
 }
 
-static enum err take_param(struct mysql_reader *reader, uint16_t type, struct arena *arena, struct mysql_param *param)
+static enum err take_param(struct mysql_reader *reader, uint16_t type, struct arena *arena,
+                           struct mysql_param *param)
 {
     bool is_unsigned = type & MYSQL_TYPE_UNSIGNED;
     switch ((enum mysql_type)(type & 0xff)) {
@@ -298,7 +300,8 @@ enum err mysql_read_params(struct str bytes, struct mysql_binding *binding, stru
         *ret_at = i;
         ret_params[i] = (struct mysql_param){.kind = MYSQL_PARAM_NULL};
         if (binding->long_data && binding->long_data[i].cap > 0)
-            ret_params[i] = (struct mysql_param){.kind = MYSQL_PARAM_BYTES, .text = buf_str(&binding->long_data[i])};
+            ret_params[i] =
+                (struct mysql_param){.kind = MYSQL_PARAM_BYTES, .text = buf_str(&binding->long_data[i])};
         else if (!((uint8_t)map.ptr[i / 8] >> i % 8 & 1))
             err = take_param(&reader, binding->types[i], arena, &ret_params[i]);
         if (reader.failed)
