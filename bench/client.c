@@ -273,6 +273,8 @@ void client_send(struct client *client, usec_t planned_at)
     buf_clear(&client->partial); /* the head before, if it came in parts */
     client->planned_at = planned_at;
     client->sent = 0;
+    if (client->load->options.unique)
+        request_set_number(&client->load->request, client->load->number_at, ++client->load->number);
     verify_begin(&client->verify);
     client_write(client);
 }

@@ -49,7 +49,9 @@ struct measures {
 struct load {
     struct loop loop;
     struct load_options options;
-    struct buf request;   /* head and body, the same for all */
+    struct buf request;   /* head and body, the same for all, but for a number with --unique */
+    size_t number_at;
+    uint64_t number; /* of the latest request */
     struct buf reference; /* first answer without a stream: all others must equal it */
     bool reference_is_complete;
     struct list idle, busy;        /* of struct client */
@@ -92,3 +94,7 @@ void report_print(const struct load *load);
 
 /* The bytes of a chat request whose body has `options->body_bytes` bytes (a few hundred at least). */
 void request_build(const struct load_options *options, struct buf *out);
+
+/* Where a built request has a number that means nothing; and another one in its place. */
+size_t request_number_at(const struct buf *request);
+void request_set_number(struct buf *request, size_t at, uint64_t number);

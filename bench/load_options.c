@@ -91,6 +91,8 @@ enum err load_options_parse(int count, char *const *arguments, struct load_optio
             options.help = true;
         else if (str_eq(argument, STR("--stream")))
             options.stream = true;
+        else if (str_eq(argument, STR("--unique")))
+            options.unique = true;
         else if (!str_starts(argument, STR("--")))
             err = parse_url(argument, &options, why);
         else if (i + 1 == count)
@@ -116,6 +118,7 @@ void load_options_help(struct buf *out)
         buf_printf(out, "  --%-16s N      %s\n", numbers[i].flag.ptr, numbers[i].help);
     buf_add(out,
             STR("  --stream                  ask for streams\n"
+                "  --unique                  no two requests are equal, and all have temperature 0: a cache is asked in vain\n"
                 "  --model            NAME   model asked for\n"
                 "  --header           LINE   \"Name: value\", added to each request; may be repeated\n"
                 "  --watch-pid        PID    processes whose CPU time and memory are told; may be repeated\n"

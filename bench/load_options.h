@@ -18,7 +18,7 @@ struct load_options {
     size_t header_count;
     uint64_t watched[LOAD_WATCHED_MAX]; /* process ids */
     size_t watched_count;
-    bool stream, help;
+    bool stream, unique, help;
 };
 
 /* ERR_INVALID: `why` says what is wrong. */

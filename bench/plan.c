@@ -147,6 +147,7 @@ static void plan_on_ramp(struct wheel_timer *timer)
 void plan_start(struct load *load)
 {
     request_build(&load->options, &load->request);
+    load->number_at = request_number_at(&load->request);
     for (size_t i = 0; i < load->options.watched_count; i++) {
         struct watch *watch = &load->watches[i];
         watch->pid = load->options.watched[i];

@@ -4,6 +4,7 @@
 #include "load.h"
 
 #define TURNS 8
+#define NO_NUMBER "0000000000"
 
 static const struct str words =
     STR("The ship's log says \\\"steady\\\" at 4\\u00b0 C, na\xc3\xafve r\xc3\xa9sum\xc3\xa9 {[]} 42; ");
@@ -33,13 +34,29 @@ static void build_body(const struct load_options *options, size_t text_bytes, st
     for (size_t turn = 0; turn < TURNS; turn++)
         add_turn(out, turn,
                  turn + 1 < TURNS ? text_bytes / TURNS : text_bytes - text_bytes / TURNS * (TURNS - 1));
-    buf_add(out, STR("],\"temperature\":0.7,\"model\":"));
+    buf_add(out, options->unique ? STR("],\"temperature\":0.0,\"model\":") : STR("],\"temperature\":0.7,\"model\":"));
     buf_add_char(out, '"');
     buf_add(out, options->model);
-    buf_add(out, STR("\",\"user\":\"load\""));
+    buf_add(out, STR("\",\"user\":\"load-" NO_NUMBER "\""));
     if (options->stream)
         buf_add(out, STR(",\"stream\":true"));
     buf_add_char(out, '}');
+}
+
+/* Behind the messages, so it stands near the end: looked for from there. */
+size_t request_number_at(const struct buf *request)
+{
+    struct str number = STR(NO_NUMBER);
+    for (size_t at = request->len - number.len; at > 0; at--)
+        if (memcmp(request->ptr + at, number.ptr, number.len) == 0)
+            return at;
+    return 0;
+}
+
+void request_set_number(struct buf *request, size_t at, uint64_t number)
+{
+    for (size_t i = sizeof(NO_NUMBER) - 1; i-- > 0; number /= 10)
+        request->ptr[at + i] = (char)('0' + number % 10);
 }
 
 void request_build(const struct load_options *options, struct buf *out)

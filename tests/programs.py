@@ -234,7 +234,7 @@ class Fairlead(Program):
     def wait_ready(self):
         self.wait_line(r"^ready$")
         for line in list(self.lines):
-            found = re.match(r"listening  +(\S+) +(https?://\S+)  +\((\w+)\)", line)
+            found = re.match(r"listening  +(\S+) +(\w+://\S+)  +\((\w+)\)", line)
             if found:
                 self.listeners[found.group(1)] = found.group(2)
         first = self.find_line(r"listening  +\S+ +(https?://\S+)  +\(inference\)")

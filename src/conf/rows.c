@@ -632,15 +632,6 @@ static bool check_rule(struct deriver *deriver, const struct row *row)
     return !is_inactive(row);
 }
 
-static void check_hostgroup(struct deriver *deriver, const char *column, unsigned id, struct str where)
-{
-    if (!hostgroup_find(deriver->loader.config, id))
-        loader_report(&deriver->loader, (struct mark){0},
-                      "%s in " STR_FMT
-                      ": unknown hostgroup %u: no server is in it, and ai_hostgroups has no row for it",
-                      column, STR_ARG(where), id);
-}
-
 static void derive_rules(struct deriver *deriver, const struct config *base, const struct row_list *rows)
 {
     struct config *config = deriver->loader.config;
@@ -655,12 +646,8 @@ static void derive_rules(struct deriver *deriver, const struct config *base, con
     if (!config->rules)
         return;
     config->rule_count = base->rule_count + list.count;
-    if (has_faults(deriver))
-        return;
-    for (size_t i = 0; i < list.count; i++)
-        check_hostgroup(deriver, "destination_hostgroup", config->rules[base->rule_count + i].hostgroup,
-                        active[i].where);
-    rules_sort(&deriver->loader);
+    if (!has_faults(deriver))
+        rules_sort(&deriver->loader);
 }
 
 /* ---- users and their keys ---- */
@@ -674,10 +661,6 @@ static void derive_users(struct deriver *deriver, const struct config *base, con
         return;
     config->user_count = before + rows->count;
     CHECK_NAMES(deriver, config->users, struct user_config, name, "username", before, rows);
-    for (size_t i = 0; i < rows->count && !has_faults(deriver); i++)
-        if (config->users[before + i].default_hostgroup > 0)
-            check_hostgroup(deriver, "default_hostgroup", config->users[before + i].default_hostgroup,
-                            rows->items[i].where);
 }
 
 /* `names` is sorted. */

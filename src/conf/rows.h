@@ -2,7 +2,8 @@
 /* From rows of tables to a configuration: a base (the file's, or what was found at the start), and over it what the rows
  * say. The rules that hold for the file hold for the rows, by the same code; messages name table, row and column.
  *
- * A cell whose text is empty counts as left out, whatever its column. Cells of columns that have no meaning here (id,
+ * A cell whose text is empty counts as left out, whatever its column. A hostgroup that rules or users
+ * name need not be there yet, since rows come one statement after the other. Cells of columns that have no meaning here (id,
  * created_at ...) are passed over. Pure but for the config_env. */
 #pragma once
 

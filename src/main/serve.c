@@ -3,6 +3,7 @@
 #include "conf/settings.h"
 #include "main/cli.h"
 #include "main/startup.h"
+#include "main/store_thread.h"
 #include "proxy/prober.h"
 #include "proxy/worker.h"
 #include "web/site.h"
@@ -17,15 +18,18 @@
 /* The control thread: everything that is not a request. Lifetime: process. */
 struct control {
     struct cli cli;
-    struct policy *policy;      /* newest; a reference */
-    struct policy *boot_policy; /* a reference: listeners borrow its texts */
+    struct config *base;   /* of the file as it was at the start; a reference: listeners borrow its texts */
+    struct policy *policy; /* newest; a reference */
     struct loop loop;
     struct gateway gateway;
+    struct store_thread store;
     struct site site;
     struct prober prober;
     uv_signal_t on_hup, on_term, on_int;
     struct wheel_timer watch;
     struct task republish;
+    struct message reload_wanted; /* by REST */
+    atomic_bool is_reload_wanted; /* that message is under way */
     size_t workers_ended;
     struct timespec file_time;
     bool is_stopping; /* draining, or further */
@@ -62,14 +66,20 @@ static struct config *first_config(const struct cli *cli)
     if (config_defaults(&config) != ERR_OK)
         return NULL;
     startup_discover(config);
-    char why[STARTUP_WHY_MAX] = "";
-    if (config->server_count == 0) {
-        if (startup_simulator(config, why) == ERR_OK)
-            puts("found      no inference server and no provider key: started fairlead-sim, a simulated one");
-        else
-            fprintf(stderr, "fairlead: found no inference server, and %s\n", why);
-    }
     return config;
+}
+
+/* Somebody has to answer when nothing was found and nobody has added a server yet. */
+static void stand_in(struct control *control)
+{
+    char why[STARTUP_WHY_MAX] = "";
+    if (control->cli.config_path.len > 0 || control->base->server_count > 0 ||
+        store_thread_has_servers(&control->store))
+        return;
+    if (startup_simulator(control->base, why) == ERR_OK)
+        puts("found      no inference server and no provider key: started fairlead-sim, a simulated one");
+    else
+        fprintf(stderr, "fairlead: found no inference server, and %s\n", why);
 }
 
 int cli_check(const struct cli *cli)
@@ -117,16 +127,15 @@ static bool can_reload(const struct config *old, const struct config *config)
     return true;
 }
 
-static bool publish(struct control *control, struct policy *policy)
+/* The store thread has made a configuration, and the gateway has put it in force. */
+static void on_policy(struct gateway *gateway, struct policy *policy)
 {
-    char why[GATEWAY_WHY_MAX] = "";
-    if (gateway_publish(&control->gateway, policy, NULL, why) != ERR_OK) {
-        log_error("configuration refused: %s", why);
-        return false;
-    }
-    if (control->prober.loop)
-        prober_sync(&control->prober, control->gateway.table);
-    return true;
+    struct control *control = CONTAINER_OF(gateway, struct control, gateway);
+    policy_unref(control->policy);
+    control->policy = policy;
+    if (!control->is_over)
+        prober_sync(&control->prober, gateway->table);
+    log_info("configuration generation %llu is in force", (unsigned long long)gateway->table->generation);
 }
 
 static void reload(struct control *control)
@@ -144,31 +153,38 @@ static void reload(struct control *control)
         log_error("reload refused: the file has faults; the old configuration stays");
         return;
     }
-    if (!can_reload(control->policy->config, config)) {
+    if (can_reload(control->base, config))
+        store_thread_reload(&control->store, config);
+    else
         config_free(config);
-        return;
-    }
-    struct policy *policy = make_policy(config);
-    if (!policy) {
-        log_error("reload refused: the old configuration stays");
-        return;
-    }
-    if (!publish(control, policy)) {
-        policy_unref(policy);
-        return;
-    }
-    policy_unref(control->policy);
-    control->policy = policy;
-    log_info("configuration generation %llu is in force",
-             (unsigned long long)control->gateway.table->generation);
+}
+
+static void on_reload_wanted(struct message *message)
+{
+    struct control *control = CONTAINER_OF(message, struct control, reload_wanted);
+    atomic_store(&control->is_reload_wanted, false);
+    reload(control);
+}
+
+/* On the store thread. */
+static void want_reload(void *context)
+{
+    struct control *control = context;
+    if (!atomic_exchange(&control->is_reload_wanted, true))
+        loop_post(&control->loop, &control->reload_wanted);
 }
 
 /* A server has told its models: the same configuration, a new table. */
 static void on_republish(struct task *task)
 {
     struct control *control = CONTAINER_OF(task, struct control, republish);
-    if (!control->is_stopping)
-        publish(control, control->policy);
+    char why[GATEWAY_WHY_MAX] = "";
+    if (control->is_stopping)
+        return;
+    if (gateway_publish(&control->gateway, control->policy, NULL, why) == ERR_OK)
+        prober_sync(&control->prober, control->gateway.table);
+    else
+        log_error("models: %s", why);
 }
 
 static void on_models(struct prober *prober)
@@ -232,6 +248,23 @@ static void watch_signal(struct control *control, uv_signal_t *handle, int numbe
 
 /* ---- the banner ---- */
 
+static const char *scheme_of(const struct gateway_listener *listener)
+{
+    if (listener->serves & SERVES_SQL)
+        return "mysql";
+    return listener->tls ? "https" : "http";
+}
+
+/* What matters most of what it serves. */
+static const char *purpose_of(const struct gateway_listener *listener)
+{
+    if (listener->serves & SERVES_INFERENCE)
+        return "inference";
+    if (listener->serves & SERVES_SQL)
+        return "sql";
+    return listener->serves & SERVES_ADMIN ? "admin" : "metrics";
+}
+
 static void print_listeners(const struct control *control)
 {
     const struct gateway *gateway = &control->gateway;
@@ -239,15 +272,8 @@ static void print_listeners(const struct control *control)
         const struct gateway_listener *listener = &gateway->listeners[i];
         char text[ADDRESS_TEXT_MAX];
         struct str address = address_format(&listener->address, text);
-        printf("listening  %-8.*s %s://%.*s  (%s)\n", STR_ARG(listener->name),
-               listener->tls ? "https" : "http", STR_ARG(address),
-               listener->serves & SERVES_INFERENCE ? "inference" : "metrics");
-    }
-    const struct config *config = control->policy->config;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct listener_config *listener = &config->listeners[i];
-        if (!(listener->serves & (SERVES_INFERENCE | SERVES_METRICS)))
-            printf("not open   %-8.*s this version has no SQL administration\n", STR_ARG(listener->name));
+        printf("listening  %-8.*s %s://%.*s  (%s)\n", STR_ARG(listener->name), scheme_of(listener),
+               STR_ARG(address), purpose_of(listener));
     }
 }
 
@@ -321,31 +347,64 @@ static size_t worker_count(const struct config *config)
     return MAX(uv_available_parallelism(), 1u);
 }
 
-/* 1. what the configuration says   2. what only one process may have   3. workers   4. our own loop */
-static int boot(struct control *control)
+/* What only one process may have: the data folder, addresses, the log's file. */
+static int boot_reserve(struct control *control, struct str data_dir)
 {
     char why[GATEWAY_WHY_MAX] = "out of memory";
-    struct gateway *gateway = &control->gateway;
-    const struct config *config = control->policy->config;
-    struct str data_dir = control->cli.data_dir.len > 0 ? control->cli.data_dir : config->data_dir;
-
+    const struct config *config = control->base;
     if (startup_lock(data_dir, why) != ERR_OK)
         return fail(why);
-    if (gateway_open_listeners(gateway, config, why) != ERR_OK)
+    if (gateway_init(&control->gateway) != ERR_OK ||
+        gateway_open_listeners(&control->gateway, config, why) != ERR_OK)
         return fail(why);
-    if (log_sink_open(config->settings.access_log, &gateway->log) != ERR_OK)
+    if (log_sink_open(config->settings.access_log, &control->gateway.log) != ERR_OK)
         return fail("access_log (log_file in mindbalancer.cnf): cannot open the file; its folder has to exist");
+    return 0;
+}
+
+/* What is stored, and the first configuration out of it. */
+static int boot_load(struct control *control, struct str data_dir)
+{
+    char why[STORE_THREAD_WHY_MAX] = "out of memory";
+    struct gateway *gateway = &control->gateway;
+    if (store_thread_open(&control->store, gateway, control->base, data_dir, why) != ERR_OK)
+        return fail(why);
+    stand_in(control);
+    if (store_thread_load(&control->store, config_ref(control->base), (unsigned)worker_count(control->base),
+                          &control->policy, why) != ERR_OK)
+        return fail(why);
     if (loop_init(&control->loop) != ERR_OK || gateway_publish(gateway, control->policy, NULL, why) != ERR_OK)
         return fail(why);
+    return 0;
+}
+
+static int boot_threads(struct control *control)
+{
+    char why[STORE_THREAD_WHY_MAX] = "out of memory";
+    struct gateway *gateway = &control->gateway;
     gateway->control = &control->loop;
     gateway->on_worker_ended = on_worker_ended;
-    if (gateway_start(gateway, worker_count(config)) != ERR_OK)
+    gateway->on_policy = on_policy;
+    if (gateway_start(gateway, worker_count(control->base)) != ERR_OK)
         return fail("cannot start the workers");
     if (site_init(&control->site, &control->loop, gateway) != ERR_OK ||
         prober_init(&control->prober, &control->loop, gateway, on_models) != ERR_OK)
         return fail("cannot start the control thread");
     prober_sync(&control->prober, gateway->table);
-    return 0;
+    control->reload_wanted.on_delivery = on_reload_wanted;
+    if (control->cli.config_path.len > 0)
+        control->store.on_reload_wanted = want_reload;
+    control->store.reload_context = control;
+    return store_thread_start(&control->store, why) == ERR_OK ? 0 : fail(why);
+}
+
+static int boot(struct control *control)
+{
+    struct str data_dir = control->cli.data_dir.len > 0 ? control->cli.data_dir : control->base->data_dir;
+    int status = boot_reserve(control, data_dir);
+    if (status == 0)
+        status = boot_load(control, data_dir);
+    return status == 0 ? boot_threads(control) : status;
 }
 
 static void run(struct control *control)
@@ -368,6 +427,8 @@ static void run(struct control *control)
 static void shut_down(struct control *control)
 {
     control->is_over = true;
+    store_thread_stop(&control->store);
+    loop_deliver(&control->loop); /* what it wanted in force: the workers' part is done as they are joined */
     for (size_t i = 0; i < control->gateway.worker_count; i++)
         worker_join(&control->gateway.workers[i]);
     timer_stop(&control->loop, &control->watch);
@@ -376,9 +437,10 @@ static void shut_down(struct control *control)
     site_fini(&control->site);
     loop_settle(&control->loop);
     free(control->site.listeners);
+    store_thread_close(&control->store);
     gateway_fini(&control->gateway);
     policy_unref(control->policy);
-    policy_unref(control->boot_policy);
+    config_free(control->base);
 }
 
 int cli_serve(const struct cli *cli)
@@ -389,13 +451,9 @@ int cli_serve(const struct cli *cli)
     raise_descriptor_limit();
     printf("fairlead %s\n", FAIRLEAD_VERSION);
     startup_find_config(&control.cli);
-    struct config *config = first_config(&control.cli);
-    control.policy = config ? make_policy(config) : NULL;
-    if (!control.policy)
+    control.base = first_config(&control.cli);
+    if (!control.base)
         return 1;
-    control.boot_policy = policy_ref(control.policy);
-    if (gateway_init(&control.gateway) != ERR_OK)
-        return fail("out of memory");
     int status = boot(&control);
     if (status != 0)
         return status; /* the process ends, and everything with it */

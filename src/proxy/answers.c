@@ -27,6 +27,18 @@ static void reply(struct request *req, int status, struct str body, struct str m
 
 /* ---- from memory ---- */
 
+/* Aliases of models that are there, unless a model has the name itself. */
+static void write_aliases(const struct table *table, struct json_writer *w)
+{
+    const struct config *config = table->policy->config;
+    for (size_t i = 0; i < config->alias_count; i++) {
+        const struct alias_config *alias = table->policy->aliases[i];
+        const struct table_model *model = table_find_model(table, alias->model);
+        if (model && !table_find_model(table, alias->alias))
+            openai_model_write(w, alias->alias, model->owner);
+    }
+}
+
 static void write_models(struct request *req, struct buf *out)
 {
     const struct table *table = req->table;
@@ -39,6 +51,7 @@ static void write_models(struct request *req, struct buf *out)
     json_array_begin(&w);
     for (size_t i = 0; i < table->model_count; i++)
         openai_model_write(&w, table->models[i].name, table->models[i].owner);
+    write_aliases(table, &w);
     json_array_end(&w);
     json_object_end(&w);
 }
@@ -70,12 +83,13 @@ static struct str percent_decode(struct arena *arena, struct str text)
 static enum fault write_model(struct request *req, struct buf *out)
 {
     struct str name = percent_decode(&req->draft, api_path_rest(API_MODEL, req->head->target));
-    const struct table_model *model = table_find_model(req->table, name);
+    const struct table_model *model =
+        table_find_model(req->table, policy_real_model(req->table->policy, name));
     if (!model)
         return FAULT_MODEL_NOT_FOUND;
     struct json_writer w;
     json_write_init(&w, out);
-    openai_model_write(&w, model->name, model->owner);
+    openai_model_write(&w, name, model->owner);
     return FAULT_NONE;
 }
 

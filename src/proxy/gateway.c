@@ -108,8 +108,6 @@ enum err gateway_open_listeners(struct gateway *gateway, const struct config *co
     if (!gateway->listeners)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < config->listener_count; i++) {
-        if (!(config->listeners[i].serves & (SERVES_INFERENCE | SERVES_METRICS | SERVES_ADMIN)))
-            continue; /* nothing to be had there in this version: said by the banner */
         struct gateway_listener *listener = &gateway->listeners[gateway->listener_count++];
         enum err err = open_listener(listener, &config->listeners[i], why);
         if (err != ERR_OK)

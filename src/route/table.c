@@ -151,7 +151,12 @@ static struct group_range only_group(const struct table *table, unsigned id)
 
 static struct group_range groups_for(const struct table *table, const struct rule *rule)
 {
-    return rule ? only_group(table, rule->config->hostgroup) : (struct group_range){0, table->group_count};
+    struct group_range all = {0, table->group_count};
+    if (!rule)
+        return all;
+    struct group_range own = only_group(table, rule->config->hostgroup);
+    bool has_servers = own.first < own.last && table->groups[own.first].all;
+    return has_servers ? own : all;
 }
 
 static enum route_verdict route_without_model(const struct table *table, struct group_range range,

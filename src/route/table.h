@@ -101,7 +101,8 @@ struct route {
 };
 
 /* An alias counts as the model it stands for. A rule is an order: a request that it sends to a hostgroup without the
- * model goes nowhere else, and gets ROUTE_NO_MODEL only if nobody has the model. Without a rule: the user's default
+ * model goes nowhere else, and gets ROUTE_NO_MODEL only if nobody has the model; but a hostgroup without any server takes no
+ * orders, and the request goes as without the rule. Without a rule: the user's default
  * hostgroup if that has the model, else the lowest one that has it. A
  * request without a model may go to every server of the rule's hostgroup, else of the lowest that has
  * servers. Always fills `ret_route`; `arena` is the request's. */

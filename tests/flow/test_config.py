@@ -109,7 +109,7 @@ def test_the_designs_example_runs(sim, fairlead, tmp_path):
     assert b.requests(1)[0]["target"] == "/v1/chat/completions"
     assert gw.chat("gpt-oss:20b-128k-x").headers["X-Fairlead-Server"] == "node-a"
     assert '"model":"gpt-oss:20b"' in a.bodies(1)[0]
-    assert gw.find_line(r"not open +sql")
+    assert gw.listeners["sql"].startswith("mysql://127.0.0.1:")
 
 
 def test_all_faults_at_once_with_their_places(tmp_path):

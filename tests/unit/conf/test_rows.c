@@ -259,8 +259,6 @@ static const struct {
      "f: hostgroup_id in row: '70000' is not a whole number from 0 to 65535\n"},
     {"group|row|hostgroup_id=9|strategy=fastest", "f: unknown strategy 'fastest' in row\n"},
     {"group|row|hostgroup_id=9|name=one", "f: name in row is taken already, by the configuration file\n"},
-    {"rule|row|destination_hostgroup=9", "f: destination_hostgroup in row: unknown hostgroup 9: no server is "
-                                         "in it, and ai_hostgroups has no row for it\n"},
     {"rule|row|destination_hostgroup=", "f: missing column 'destination_hostgroup' in row\n"},
     {"rule|row|destination_hostgroup=1|mirror_hostgroup=2",
      "f: mirror_hostgroup in row: mirroring is not built\n"},
@@ -269,8 +267,6 @@ static const struct {
     {"user|row|username=", "f: missing column 'username' in row\n"},
     {"user|row|username=a|max_requests_per_minute=1000000001",
      "f: max_requests_per_minute in row: '1000000001' is not a whole number from 0 to 1000000000\n"},
-    {"user|row|username=a|default_hostgroup=9", "f: default_hostgroup in row: unknown hostgroup 9: no server "
-                                                "is in it, and ai_hostgroups has no row for it\n"},
     {"user|row|username=0123456789012345678901234567890123456789012345678901234567890123456789",
      "f: username in row has more than 64 bytes\n"},
     {"key|row|name=k|username=nobody|key_digest="

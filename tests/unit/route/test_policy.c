@@ -50,7 +50,9 @@ static void test_rules(void **state)
     assert_int_equal(match_scratch_init(&scratch), ERR_OK);
     assert_true(policy->needs_text);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct route_facts facts = {str_from(rows[i].model), str_from(rows[i].user), str_from(rows[i].text)};
+        struct route_facts facts = {.model = str_from(rows[i].model),
+                                    .user = str_from(rows[i].user),
+                                    .last_text = str_from(rows[i].text)};
         const struct rule *rule = policy_find_rule(policy, &facts, &scratch);
         int got = rule ? (int)(rule - policy->rules) : -1;
         if (got != rows[i].expected)

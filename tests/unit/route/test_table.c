@@ -48,8 +48,8 @@ static void test_rules_are_orders(void **state)
         {"nowhere", "-", "nowhere"}, /* rule 2 */
         {"alias", "a", "m"},         /* rule 3: rewritten */
         {"alias-bad", "-", "none"},  /* rule 4: rewritten to what nobody has */
-        {"empty", "0", "m"},         /* rule 5: a hostgroup without servers */
-        {"missing", "0", "m"},       /* rule 6: no such hostgroup */
+        {"empty", "a", "m"},         /* rule 5: a hostgroup without servers: as without the rule, but rewritten */
+        {"missing", "a", "m"},       /* rule 6: no such hostgroup */
         {"x", "b", "x"},             /* no rule */
     };
     struct world *world = *state;
@@ -100,7 +100,7 @@ static void test_without_a_model(void **state)
     fixture_server(config, "b", 1, 1, "m");
     fixture_rule(config, "", "", "", 2, "");
     world_load(world, config);
-    assert_string_equal(world_candidates(world, ""), "0");
+    assert_string_equal(world_candidates(world, ""), "b"); /* the rule's hostgroup is empty */
 }
 
 static void test_no_servers_at_all(void **state)
@@ -195,7 +195,7 @@ static void test_needs_text(void **state)
     fixture_rule(config, "m", "u*", "(?i)python", 1, "");
     world_load(world, config);
     assert_true(table_needs_text(world->table));
-    struct route_facts facts = {STR("m"), STR("user"), STR("some Python")};
+    struct route_facts facts = {.model = STR("m"), .user = STR("user"), .last_text = STR("some Python")};
     struct route route;
     assert_int_equal(table_route(world->table, &facts, &world->scratch, &world->arena, &route), ROUTE_FOUND);
     assert_int_equal(route.group->config->id, 1);
