@@ -128,12 +128,15 @@ def run_full(all_systems, sim, rounds):
     open_loop = cases.open_loop(int(slowest / 2 / 1000) * 1000)
     medians.update(merge(run_rounds(all_systems, [open_loop], sim, rounds, 2, 500)))
     memory = {system.name: measure_memory(system, sim) for system in all_systems}
-    return {"cases": [*cases.MAIN_CASES, open_loop], "medians": medians, "memory": memory}
+    whole = merge(run_rounds(systems.bare_and_whole(), [cases.WHOLE_CASE], sim, rounds, 2, 500))
+    return {"cases": [*cases.MAIN_CASES, open_loop], "medians": medians, "memory": memory,
+            "whole": whole[cases.WHOLE_CASE.title]}
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="one short round of the main cases")
+    options.add_argument("--whole", action="store_true", help="only the bare path beside everything on; prints only")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--output", type=Path, help="where the page goes (default docs/benchmarks.md; --quick: none)")
     options.add_argument("--json", type=Path, help="also write the numbers here")
@@ -146,6 +149,10 @@ def main():
     load = os.getloadavg()[0]
     sim = systems.start_sim()
     try:
+        if chosen.whole:
+            rows = merge(run_rounds(systems.bare_and_whole(), [cases.WHOLE_CASE], sim, chosen.rounds, 2, 500))
+            print(page.whole_table(rows[cases.WHOLE_CASE.title]))
+            return 0
         found = run_quick(all_systems, sim) if chosen.quick else run_full(all_systems, sim, chosen.rounds)
     finally:
         sim.stop()

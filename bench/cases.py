@@ -2,6 +2,8 @@
 """What is measured, and the bars that the results are held against."""
 from dataclasses import dataclass, field
 
+from systems import KEY
+
 STREAM_FAULT = "x-sim-fault: events=1000000,interval-us={interval},stamp"
 
 
@@ -37,6 +39,10 @@ MAIN_CASES = [
     streams(10000, {"HAProxy": 0.90}),
     streams(40000, {"HAProxy": 0.90}),
 ]
+# Of Fairlead alone: the bare path beside one with everything on, whose requests a cache has never seen.
+WHOLE_CASE = Case("4 KB body, each new", ["--body-bytes", "4096", "--unique", "--header", "x-sim-fault: blind",
+                                         "--header", f"Authorization: Bearer {KEY}"])
+WHOLE_BAR = 1.25  # CPU time of everything on to that of the bare path
 QUICK_CASES = [MAIN_CASES[0], MAIN_CASES[1], MAIN_CASES[3], MAIN_CASES[5]]
 
 

@@ -65,8 +65,20 @@ def memory_table(found):
                  [[title, *(show(found["memory"][name]) for name in names)] for title, show in rows])
 
 
+def whole_table(rows):
+    """CPU time of a request with everything on, beside the bare path."""
+    bare = rows[OURS]["cpu_us"]
+    return table(["4 KB request that no cache has", "CPU us a request", "to the bare path", "p50 / p99 us", "errors"],
+                 [[name, number(row["cpu_us"]), f"{row['cpu_us'] / bare:.2f}",
+                   f"{number(row['p50'])} / {number(row['p99'])}", str(row["errors"])] for name, row in rows.items()])
+
+
 def bar_rows(found):
     """(what, bar, measured, met) of everything that has a bar."""
+    whole = found.get("whole")
+    if whole:
+        ratio = max(row["cpu_us"] for row in whole.values()) / whole[OURS]["cpu_us"]
+        yield "everything on: CPU time to the bare path's", f"{cases.WHOLE_BAR:.2f}", f"{ratio:.2f}", ratio <= cases.WHOLE_BAR
     for case in found["cases"]:
         medians = found["medians"][case.title]
         for other, bar in case.bars.items():
@@ -92,6 +104,9 @@ def tables(found):
              "Rate, latency or delay, share of the server's core, errors.", speed_table(found)]
     if found["memory"]:
         parts += ["User memory.", memory_table(found)]
+    if found.get("whole"):
+        parts += ["Fairlead with everything on: a client's key, its limits, a cache that is asked and filled, the ledger, "
+                  "counters by server and model.", whole_table(found["whole"])]
     return "\n\n".join([*parts, "Bars.", bar_table(found)])
 
 
@@ -109,7 +124,7 @@ def machine():
 
 def commands(found):
     lines = []
-    for case in found["cases"]:
+    for case in [*found["cases"], cases.WHOLE_CASE]:
         arguments = " ".join(shlex.quote(part) for part in case.arguments)
         lines.append(f"bin/fairlead-load --model m --warm-up-ms 500 --duration-ms 2000 {arguments} URL")
     for arguments in (cases.HOLD_IDLE, cases.HOLD_STREAMS, cases.HOLD_MOST):
@@ -132,6 +147,8 @@ METHOD = """\
   counts from the time at which a request was planned, so that a server that stalls cannot hide it.
 - Events of the held streams carry the time at which they were sent; the added delay is what passed until
   the load generator read them, and contains the simulator's and the generator's own wake-ups.
+- Everything on: each request has a key of a user with limits that are never reached, temperature 0, and a text that
+  no request before it had, so that the cache is asked, filled and emptied again. The journal is on in both.
 - Memory is the growth of the proportional set size, kernel memory not counted, divided by the number held.
 - nginx: `proxy_buffering off`, `proxy_request_buffering off`, `client_body_buffer_size 64k` (halves the
   cost of large bodies), upstream keep-alive, otherwise as it comes. HAProxy: `http-reuse always` and

@@ -185,19 +185,55 @@ class Fairlead:
         text = subprocess.run([self.program, "version"], capture_output=True, text=True).stdout
         return text.split()[-1]
 
-    def start(self, sim_port, folder):
-        config = {
+    def config(self, sim_port, folder):
+        return {
             "settings": {"workers": 1, "access_log": str(folder / "access.log"), "log_level": "warn",
-                         "upstream_max_idle_connections": 4096},
-            "listeners": [{"name": "bench", "address": "127.0.0.1:0", "serves": ["inference"]}],
+                         "upstream_max_idle_connections": 4096, **self.settings},
+            "listeners": [{"name": "bench", "address": "127.0.0.1:0", "serves": ["inference"], "auth": self.auth}],
             "servers": [{"name": "sim", "provider": "custom", "models": ["m"],
                          "endpoint": f"http://127.0.0.1:{sim_port}"}],
         }
+
+    settings = {"cache_enabled": False, "rate_limit_enabled": False}
+    auth = "none"
+
+    def start(self, sim_port, folder):
         path = folder / "fairlead.yaml"
-        path.write_text(json.dumps(config, indent=1))  # JSON is YAML
+        path.write_text(json.dumps(self.config(sim_port, folder), indent=1))  # JSON is YAML
         command = [self.program, "serve", "--config", path, "--data", folder / "data"]
         return Server(command, SERVER_CORE, folder=folder,
                       ready_line=r"listening\s+\S+\s+http://\S+:(\d+)")
+
+
+KEY = "fl-bench-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class FairleadWhole(Fairlead):
+    """With all that a gateway does for a request: a client's key, limits, a cache that is asked, ledger and metrics."""
+
+    name = "Fairlead, all on"
+    settings = {"cache_enabled": True, "cache_max_memory_mb": 16, "rate_limit_enabled": True}
+    auth = "keys"
+
+    def config(self, sim_port, folder):
+        config = super().config(sim_port, folder)
+        self.sql_port = free_port()
+        config["listeners"].append({"name": "sql", "address": f"127.0.0.1:{self.sql_port}", "serves": ["sql"]})
+        return config
+
+    def start(self, sim_port, folder):
+        server = super().start(sim_port, folder)
+        many = 1000000000
+        for statement in (
+                f"INSERT INTO ai_users (username, max_requests_per_minute, max_tokens_per_minute) VALUES ('bench', {many}, {many})",
+                f"INSERT INTO ai_api_keys (name, username, api_key) VALUES ('bench', 'bench', '{KEY}')"):
+            subprocess.run([BIN / "fairsql", "-P", str(self.sql_port), "-e", statement], check=True,
+                           capture_output=True)
+        return server
+
+
+def bare_and_whole():
+    return [Fairlead(), FairleadWhole()]
 
 
 def available():
