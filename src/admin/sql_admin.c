@@ -19,7 +19,12 @@ void sql_nothing(struct sql_session *session, const struct sql_call *call)
 /* As in MySQL, what is open is committed first. */
 void sql_begin(struct sql_session *session, const struct sql_call *call)
 {
-    (void)call;
+    struct sql_lexer lexer = call->lexer;
+    struct sql_token token;
+    do {
+        token = sql_lexer_next(&lexer);
+        session->begins_reading = session->begins_reading || sql_token_is(&token, STR("ONLY"));
+    } while (token.kind != SQL_TOKEN_END && token.kind != SQL_TOKEN_FAULT);
     session->begins_afterwards = true;
     session->commits_at_once = sql_session_in_transaction(session);
 }

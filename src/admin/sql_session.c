@@ -121,10 +121,10 @@ void sql_session_rollback(struct sql_session *session)
     transaction_ended(session);
 }
 
-bool sql_session_begin(struct sql_session *session)
+bool sql_session_begin(struct sql_session *session, bool is_for_reading)
 {
     usec_t limit = setting_usec(sql_session_settings(session)->sql_transaction_timeout_ms);
-    if (!sql_session_exec(session, "BEGIN IMMEDIATE"))
+    if (!sql_session_exec(session, is_for_reading ? "BEGIN" : "BEGIN IMMEDIATE"))
         return false;
     timer_start(session->engine->loop, &session->transaction_limit, limit);
     return true;
@@ -139,7 +139,7 @@ bool sql_session_begin_write(struct sql_session *session, bool at_once)
     if (is_open(session))
         return true;
     if (!session->has_autocommit && !at_once)
-        return sql_session_begin(session);
+        return sql_session_begin(session, false);
     if (!sql_session_exec(session, "BEGIN IMMEDIATE"))
         return false;
     session->commits_at_once = true;
@@ -314,6 +314,8 @@ static sqlite3_stmt *prepare_text(struct sql_session *session, const struct sql_
 void sql_session_prepare(struct sql_session *session, const struct sql_facts *facts)
 {
     session->stmt = prepare_text(session, facts);
+    if (session->is_describing)
+        return;
     if (session->stmt && bind_params(session) && session->is_writing)
         sql_session_begin_write(session, false);
 }
@@ -643,7 +645,7 @@ static void after_statement(struct sql_session *session)
 static void stage_after_commit(struct sql_session *session)
 {
     if (session->begins_afterwards && session->error.number == SQL_ERR_NONE)
-        sql_session_begin(session);
+        sql_session_begin(session, session->begins_reading);
     session->begins_afterwards = false;
 }
 
@@ -684,7 +686,7 @@ static void begin_statement(struct sql_session *session)
     session->result = (struct sql_rows){0};
     session->result_at = 0;
     session->has_sent_columns = session->is_writing = session->is_overdue = false;
-    session->commits_at_once = session->begins_afterwards = false;
+    session->commits_at_once = session->begins_afterwards = session->begins_reading = false;
     session->computed = 0;
     session->affected = session->insert_id = 0;
     session->inserted_table[0] = '\0';
@@ -721,12 +723,10 @@ void sql_session_resume(struct sql_session *session)
 
 /* ---- describing ---- */
 
-static void describe_text(struct sql_session *session, const struct sql_facts *facts, size_t *ret_params,
-                          struct sql_column *io_columns, size_t max, size_t *ret_columns)
+static void describe_statement(struct sql_session *session, size_t *ret_params, struct sql_column *io_columns,
+                               size_t max, size_t *ret_columns)
 {
-    sqlite3_stmt *stmt = prepare_text(session, facts);
-    if (!stmt)
-        return;
+    sqlite3_stmt *stmt = session->stmt;
     size_t count = MIN((size_t)sqlite3_column_count(stmt), max);
     *ret_params = (size_t)sqlite3_bind_parameter_count(stmt);
     *ret_columns = count;
@@ -735,7 +735,6 @@ static void describe_text(struct sql_session *session, const struct sql_facts *f
         io_columns[i].name = arena_dup(&session->arena, io_columns[i].name);
         io_columns[i].table = arena_dup(&session->arena, io_columns[i].table);
     }
-    sqlite3_finalize(stmt);
 }
 
 enum err sql_session_describe(struct sql_session *session, struct str statement, size_t *ret_params,
@@ -743,16 +742,20 @@ enum err sql_session_describe(struct sql_session *session, struct str statement,
                               struct sql_outcome *ret_outcome)
 {
     struct sql_call call;
-    struct sql_facts facts;
     ASSERT(session->stage == SQL_STAGE_IDLE);
     begin_statement(session);
     size_t params = 0, columns = 0;
-    if (sql_command_find(statement, &call))
+    bool is_command = sql_command_find(statement, &call);
+    session->is_describing = true;
+    if (!is_command)
+        run_sql(session, statement);
+    else if (call.command->select)
+        call.command->run(session, &call);
+    session->is_describing = false;
+    if (session->stmt)
+        describe_statement(session, &params, io_columns, max, &columns);
+    else if (is_command)
         params = call.marks;
-    else if (sql_text_translate(statement, &session->sql, &facts, &session->error) == ERR_OK)
-        describe_text(session, &facts, &params, io_columns, max, &columns);
-    else
-        sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
     release_statement(session);
     if (session->error.number == SQL_ERR_NONE) {
         *ret_params = params;

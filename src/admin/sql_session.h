@@ -78,7 +78,8 @@ struct sql_session {
     bool has_sent_columns;
     bool is_writing;      /* the guard has seen it write */
     bool commits_at_once; /* its own transaction */
-    bool begins_afterwards;
+    bool begins_afterwards, begins_reading;
+    bool is_describing; /* nothing is to run */
     usec_t computed, step_began; /* time in SQLite */
     bool is_overdue;
     struct sql_publish *publish;
@@ -109,7 +110,9 @@ void sql_session_prepare(struct sql_session *session, const struct sql_facts *fa
 /* Opens a transaction for a write, unless one is open. `at_once`: committed at the statement's end even where the
  * session does not commit by itself. False: session->error is set. */
 bool sql_session_begin_write(struct sql_session *session, bool at_once);
-bool sql_session_begin(struct sql_session *session);
+
+/* A transaction that the client ends. */
+bool sql_session_begin(struct sql_session *session, bool is_for_reading);
 
 /* Rows of a command, to go out when all is done. The columns have to stay for the statement. */
 struct sql_rows *sql_session_answer(struct sql_session *session, const struct sql_column *columns,

@@ -282,6 +282,10 @@ static void test_transactions(void **state)
     expect("SELECT weight FROM ai_servers WHERE name = 'openai-1'", "weight|100");
     assert_string_equal(run_with(other, "SET max_retries = 1", NULL, 0), "1 affected");
     expect_begins("ROLLBACK TO nowhere", "1305 42000");
+    expect("START TRANSACTION READ ONLY", "0 affected");
+    expect("SELECT count(*) AS n FROM ai_servers", "n|2");
+    assert_string_equal(run_with(other, "SET max_retries = 2", NULL, 0), "1 affected");
+    expect("COMMIT", "0 affected");
     sql_session_free(other);
 }
 
@@ -416,6 +420,17 @@ static void test_describe(void **state)
         sql_session_describe(fixture.session, STR("KILL ?"), &params, columns, 32, &count, &outcome), ERR_OK);
     assert_int_equal(params, 1);
     assert_int_equal(count, 0);
+    assert_int_equal(sql_session_describe(fixture.session, STR("SHOW TABLES LIKE ?"), &params, columns, 32,
+                                          &count, &outcome),
+                     ERR_OK);
+    assert_int_equal(params, 1);
+    assert_int_equal(count, 1);
+    assert_true(str_eq(columns[0].name, STR("Tables_in_fairlead")));
+    assert_int_equal(sql_session_describe(fixture.session, STR("DELETE FROM ai_servers WHERE id = ?"), &params,
+                                          columns, 32, &count, &outcome),
+                     ERR_OK);
+    assert_false(sql_session_in_transaction(fixture.session));
+    expect("SELECT count(*) AS n FROM ai_servers", "n|1");
     assert_int_equal(sql_session_describe(fixture.session, STR("SELECT * FROM nowhere"), &params, columns, 32,
                                           &count, &outcome),
                      ERR_INVALID);
