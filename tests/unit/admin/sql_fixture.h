@@ -177,7 +177,7 @@ static const char *run(const char *statement)
 #define expect(statement, result) assert_string_equal(run(statement), result)
 
 /* The result begins so: for errors, whose words are not all of interest. */
-static void expect_begins(const char *statement, const char *beginning)
+__attribute__((unused)) static void expect_begins(const char *statement, const char *beginning)
 {
     const char *result = run(statement);
     if (strncmp(result, beginning, strlen(beginning)) != 0)
