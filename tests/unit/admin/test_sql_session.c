@@ -359,6 +359,7 @@ static void test_free_while_running(void **state)
     (void)state;
     const struct sql_identity identity = {.user = STR("two"), .host = STR("h"), .may_write = true};
     struct sql_session *other = sql_session_new(&fixture.engine, &identity);
+    buf_free(&collector.text);
     memset(&collector, 0, sizeof(collector));
     collector.sink = (struct sql_sink){on_columns, on_row, on_done};
     buf_init(&collector.text, 1 << 20);
