@@ -22,7 +22,7 @@ struct sql_engine {
     /* Its own. */
     struct list sessions; /* of struct sql_session */
     unsigned last_id;
-    size_t publishing; /* changes whose end has not come back yet */
+    struct list publishes; /* of struct sql_publish: changes that are on their way to the workers */
     struct match_scratch scratch;
     struct json_reader *json;
 };
@@ -30,5 +30,5 @@ struct sql_engine {
 /* The fields above are set before; the others may hold anything. */
 MUST_USE enum err sql_engine_init(struct sql_engine *engine);
 
-/* All sessions have been freed, and what they published has come back. */
+/* All sessions have been freed. What they published may still be under way when the process ends: that memory stays. */
 void sql_engine_fini(struct sql_engine *engine);

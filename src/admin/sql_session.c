@@ -22,7 +22,7 @@ enum err sql_engine_init(struct sql_engine *engine)
 {
     list_init(&engine->sessions);
     engine->last_id = 0;
-    engine->publishing = 0;
+    list_init(&engine->publishes);
     engine->json = json_reader_new(ROUTE_BODY_MAX);
     enum err err = engine->json ? match_scratch_init(&engine->scratch) : ERR_NO_MEMORY;
     if (err != ERR_OK)
@@ -32,7 +32,7 @@ enum err sql_engine_init(struct sql_engine *engine)
 
 void sql_engine_fini(struct sql_engine *engine)
 {
-    ASSERT(list_is_empty(&engine->sessions) && engine->publishing == 0);
+    ASSERT(list_is_empty(&engine->sessions));
     match_scratch_fini(&engine->scratch);
     json_reader_free(engine->json);
 }
@@ -506,7 +506,7 @@ static void on_in_force(struct message *message)
     struct sql_publish *publish = CONTAINER_OF(message, struct sql_publish, publish.in_force);
     struct sql_session *session = publish->session;
     enum err err = publish->publish.result;
-    publish->engine->publishing--;
+    list_remove(&publish->node);
     free(publish);
     if (!session)
         return;
@@ -548,7 +548,7 @@ static struct sql_publish *new_publish(struct sql_session *session)
         sql_error_set(&session->error, SQL_ERR_NO_MEMORY, "Out of memory");
         return NULL;
     }
-    *publish = (struct sql_publish){.engine = session->engine, .session = session};
+    *publish = (struct sql_publish){.session = session};
     list_init(&publish->publish.in_force.node);
     publish->publish.in_force.on_delivery = on_in_force;
     return publish;
@@ -568,7 +568,7 @@ static void commit_change(struct sql_session *session)
     transaction_ended(session);
     session->publish = publish;
     session->stage = SQL_STAGE_PUBLISH;
-    session->engine->publishing++;
+    list_push_back(&session->engine->publishes, &publish->node);
     generation_publish(session->engine->generation, policy, &publish->publish);
 }
 

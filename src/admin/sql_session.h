@@ -38,8 +38,8 @@ struct sql_view_link {
 
 /* A published change; outlives its session if need be. */
 struct sql_publish {
+    struct list node; /* in engine->publishes */
     struct generation_publish publish;
-    struct sql_engine *engine;
     struct sql_session *session; /* NULL: it is gone */
 };
 

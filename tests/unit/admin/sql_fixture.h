@@ -73,7 +73,7 @@ static int fixture_open(void **state)
 static int fixture_close(void **state)
 {
     sql_session_free(fixture.session);
-    while (fixture.engine.publishing > 0)
+    while (!list_is_empty(&fixture.engine.publishes))
         loop_deliver(&fixture.loop);
     sql_engine_fini(&fixture.engine);
     generation_close(&fixture.generation);

@@ -366,7 +366,7 @@ static void test_free_while_running(void **state)
     sql_session_run(other, STR("SET max_retries = 2"), NULL, 0, &collector.sink);
     assert_int_equal(other->stage, SQL_STAGE_PUBLISH);
     sql_session_free(other);
-    while (fixture.engine.publishing > 0)
+    while (!list_is_empty(&fixture.engine.publishes))
         loop_deliver(&fixture.loop);
     assert_false(collector.is_done);
     assert_int_equal(config_in_force()->settings.max_retries, 2);
