@@ -122,7 +122,11 @@ static void explain_rule(struct explanation *e, size_t index, bool is_behind)
     sql_add_integer(e->rows, rule->config->hostgroup);
     skip(e->rows, SCORES);
     sql_add_printf(e->rows, "%.*s%s%.*s", (int)MIN(rule->config->comment.len, 300u),
-                   rule->config->comment.ptr, failed.len > 0 ? " fails: " : "", STR_ARG(failed));
+                   rule->config->comment.ptr,
+                   failed.len == 0                 ? ""
+                   : rule->config->comment.len > 0 ? "; fails: "
+                                                   : "fails: ",
+                   STR_ARG(failed));
 }
 
 static void explain_rules(struct explanation *e)

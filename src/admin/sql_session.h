@@ -79,7 +79,7 @@ struct sql_session {
     bool is_writing;      /* the guard has seen it write */
     bool commits_at_once; /* its own transaction */
     bool begins_afterwards, begins_reading;
-    bool is_describing; /* nothing is to run */
+    bool is_describing;          /* nothing is to run */
     usec_t computed, step_began; /* time in SQLite */
     bool is_overdue;
     struct sql_publish *publish;

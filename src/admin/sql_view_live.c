@@ -202,6 +202,14 @@ void fill_servers(struct sql_session *session, struct sql_rows *rows)
     each_server(session, rows, add_server);
 }
 
+/* The row of all others is there from the start. */
+static bool is_used(const struct model_row *row)
+{
+    return counter_get(&row->succeeded) + counter_get(&row->failed) + counter_get(&row->cache_hits) +
+               counter_get(&row->cache_misses) >
+           0;
+}
+
 /* Workers count apart: rows of the same names are one. */
 static void add_model(struct sql_rows *rows, const struct model_row *row)
 {
@@ -279,7 +287,8 @@ void fill_models(struct sql_session *session, struct sql_rows *rows)
         const struct model_row *row =
             atomic_load_explicit(&gateway->workers[w].models.newest, memory_order_acquire);
         for (; row; row = row->next)
-            add_model(rows, row);
+            if (is_used(row))
+                add_model(rows, row);
     }
     if (!rows->is_failed)
         merge_models(rows);
