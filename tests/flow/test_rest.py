@@ -24,22 +24,22 @@ class Rest(httpx.Client):
     def __init__(self, program, **more):
         super().__init__(base_url=program.listeners["admin"], timeout=PATIENCE, **more)
 
-    def ask(self, method, path, status=200, **more):
+    def ask(self, method, path, expected=200, **more):
         answer = self.request(method, path, **more)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.status_code == expected, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    def show(self, path, status=200):
-        return self.ask("GET", path, status)
+    def show(self, path, expected=200):
+        return self.ask("GET", path, expected)
 
-    def add(self, path, status=201, **fields):
-        return self.ask("POST", path, status, json=fields)
+    def add(self, path, expected=201, **fields):
+        return self.ask("POST", path, expected, json=fields)
 
-    def change(self, path, status=200, **fields):
-        return self.ask("PUT", path, status, json=fields)
+    def change(self, path, expected=200, **fields):
+        return self.ask("PUT", path, expected, json=fields)
 
-    def remove(self, path, status=200):
-        return self.ask("DELETE", path, status)
+    def remove(self, path, expected=200):
+        return self.ask("DELETE", path, expected)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_cache_with_curl(start):
 
 
 def test_a_server_serves_when_it_is_answered(start, sim):
-    gw, rest = start()
+    gw, rest = start([server(sim(), "other", models=["other"])])
     backend = sim(require_key=PROVIDER_KEY)
     assert gw.chat().status_code == 404
     row = rest.add("/api/servers", name="made", provider_type="custom", endpoint=backend.url, models="m", weight=5,
