@@ -50,7 +50,9 @@ static const struct field listener_fields[] = {
      .is_required = true,
      .choices = serves_choices,
      .choice_count = ARRAY_LEN(serves_choices),
-     .help = "What is answered here. `sql` speaks another protocol and needs a listener of its own."},
+     .help =
+         "What is answered here. `sql` speaks another protocol and needs a listener of its own; `admin` and "
+         "`inference` cannot share one."},
     {.name = {"auth", 4},
      .type = &field_choice,
      .offset = offsetof(struct listener_config, auth),
@@ -98,12 +100,29 @@ static void check_auth(struct loader *loader, const struct yaml_node *node,
         loader_report(loader, key->mark, "master_key in %s is empty", loader->place);
 }
 
+/* Administration has its own logins and its own thread: neither half is left without effect. */
+static void check_admin(struct loader *loader, const struct yaml_node *node,
+                        const struct listener_config *listener)
+{
+    const struct yaml_node *auth = yaml_get(node, STR("auth"));
+    if (!(listener->serves & SERVES_ADMIN))
+        return;
+    if (listener->serves & SERVES_INFERENCE)
+        loader_report(loader, yaml_get(node, STR("serves"))->mark,
+                      "serves in %s: admin and inference need listeners of their own", loader->place);
+    else if (auth && !auth->is_broken && listener->auth != AUTH_NONE)
+        loader_report(loader, auth->key_mark,
+                      "auth in %s is for inference: administrators log in with admin_password",
+                      loader->place);
+}
+
 static void check_listener(struct loader *loader, const struct yaml_node *node, void *object)
 {
     const struct listener_config *listener = object;
     check_pair(loader, node, STR("tls_key_file"), STR("tls_cert_file"));
     check_pair(loader, node, STR("tls_cert_file"), STR("tls_key_file"));
     check_auth(loader, node, listener);
+    check_admin(loader, node, listener);
     if ((listener->serves & SERVES_SQL) && listener->serves != SERVES_SQL)
         loader_report(loader, yaml_get(node, STR("serves"))->mark,
                       "serves in %s: sql needs a listener of its own", loader->place);
@@ -112,7 +131,8 @@ static void check_listener(struct loader *loader, const struct yaml_node *node, 
 const struct section listeners_section = {
     .name = "listeners",
     .help = "Addresses that Fairlead listens on. Left out, it listens on `127.0.0.1:6034` for inference, on "
-            "`127.0.0.1:6033` for administration and metrics, on `127.0.0.1:6032` for SQL, and on `127.0.0.1:9090` for "
+            "`127.0.0.1:6033` for administration and metrics, on `127.0.0.1:6032` for SQL, and on "
+            "`127.0.0.1:9090` for "
             "metrics.",
     .fields = listener_fields,
     .field_count = ARRAY_LEN(listener_fields),

@@ -24,6 +24,11 @@ static const struct load_row rows[] = {
      "f:2:44: unknown serves 'infrence' in listeners[0]; did you mean 'inference'?\n"},
     {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [sql, admin]}\n",
      "f:2:43: serves in listeners[0]: sql needs a listener of its own\n"},
+    {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [admin, inference]}\n",
+     "f:2:43: serves in listeners[0]: admin and inference need listeners of their own\n"},
+    {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [admin, metrics], auth: keys}\n",
+     "f:2:61: auth in listeners[0] is for inference: administrators log in with admin_password\n"},
+    {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [admin, metrics], auth: none}\n", ""},
     {L ", auth: keys}\n", ""},
     {L ", auth: optional}\n", ""},
     {L ", auth: keys, master_key: x}\n", "f:2:72: master_key in listeners[0] has no effect without auth: master\n"},
@@ -64,7 +69,7 @@ static void test_values(void **state)
         "listeners:\n"
         "  - {name: a, address: \"[::1]:8443\", serves: [inference, metrics], auth: master,\n"
         "     master_key: \"${NAME}\", tls_cert_file: /cert, tls_key_file: /key}\n"
-        "  - {name: b, address: \"0.0.0.0:0\", serves: [admin], auth: master, master_key: {file: /key}}\n");
+        "  - {name: b, address: \"0.0.0.0:0\", serves: [inference], auth: master, master_key: {file: /key}}\n");
     const struct listener_config *a = &config->listeners[0], *b = &config->listeners[1];
     assert_int_equal(config->listener_count, 2);
     assert_str(a->name, "a");

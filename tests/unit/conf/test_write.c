@@ -165,7 +165,7 @@ static void test_everything(void **state)
         "sk-master,\n"
         "     tls_cert_file: /cert, tls_key_file: /key}\n"
         "  - {name: '8', address: '0.0.0.0:65535', serves: [sql]}\n"
-        "  - {name: keys, address: '127.0.0.1:1', serves: [admin], auth: keys}\n"
+        "  - {name: keys, address: '127.0.0.1:1', serves: [inference], auth: keys}\n"
         "  - {name: optional, address: '127.0.0.1:2', serves: [inference], auth: optional}\n"
         "hostgroups:\n"
         "  - {id: 4, name: four, strategy: random}\n"
