@@ -20,7 +20,8 @@ static size_t count_rows(const struct gateway *gateway)
 {
     size_t count = 0;
     for (size_t w = 0; w < gateway->worker_count; w++)
-        for (const struct model_row *row = atomic_load(&gateway->workers[w].models.newest); row; row = row->next)
+        for (const struct model_row *row = atomic_load(&gateway->workers[w].models.newest); row;
+             row = row->next)
             count++;
     return count;
 }
@@ -153,11 +154,12 @@ static void write_duration(struct buf *out, const struct pair *pair, const struc
         count += pair->buckets[i];
         if (i < MODEL_BUCKETS)
             snprintf(bound, sizeof(bound), "%g", (double)model_bucket_bounds[i] / (double)USEC_PER_SEC);
-        buf_printf(out, "mindbalancer_request_duration_seconds_bucket{server=\"%s\",model=\"%s\",le=\"%s\"} %llu\n",
-                   labels->server, labels->model, bound, (unsigned long long)count);
+        buf_printf(
+            out, "mindbalancer_request_duration_seconds_bucket{server=\"%s\",model=\"%s\",le=\"%s\"} %llu\n",
+            labels->server, labels->model, bound, (unsigned long long)count);
     }
-    buf_printf(out, "mindbalancer_request_duration_seconds_sum{server=\"%s\",model=\"%s\"} %.6f\n", labels->server,
-               labels->model, (double)pair->duration / (double)USEC_PER_SEC);
+    buf_printf(out, "mindbalancer_request_duration_seconds_sum{server=\"%s\",model=\"%s\"} %.6f\n",
+               labels->server, labels->model, (double)pair->duration / (double)USEC_PER_SEC);
     buf_printf(out, "mindbalancer_request_duration_seconds_count{server=\"%s\",model=\"%s\"} %llu\n",
                labels->server, labels->model, (unsigned long long)count);
 }
@@ -175,15 +177,17 @@ static void write_tokens(struct buf *out, const struct pair *pair, const struct 
         {"completion_reasoning", pair->reasoning},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        buf_printf(out, "mindbalancer_tokens_total{server=\"%s\",model=\"%s\",type=\"%s\"} %llu\n", labels->server,
-                   labels->model, rows[i].type, (unsigned long long)rows[i].value);
+        buf_printf(out, "mindbalancer_tokens_total{server=\"%s\",model=\"%s\",type=\"%s\"} %llu\n",
+                   labels->server, labels->model, rows[i].type, (unsigned long long)rows[i].value);
 }
 
 static void write_cost(struct buf *out, const struct pair *pair, const struct labels *labels)
 {
-    buf_printf(out, "mindbalancer_cost_usd_total{server=\"%s\",model=\"%s\",provider_type=\"" STR_FMT "\"} %llu.%09llu\n",
-               labels->server, labels->model, STR_ARG(pair->provider),
-               (unsigned long long)(pair->cost / NANO_PER_USD), (unsigned long long)(pair->cost % NANO_PER_USD));
+    buf_printf(
+        out,
+        "mindbalancer_cost_usd_total{server=\"%s\",model=\"%s\",provider_type=\"" STR_FMT "\"} %llu.%09llu\n",
+        labels->server, labels->model, STR_ARG(pair->provider),
+        (unsigned long long)(pair->cost / NANO_PER_USD), (unsigned long long)(pair->cost % NANO_PER_USD));
 }
 
 static void write_unpriced(struct buf *out, const struct pair *pair, const struct labels *labels)
@@ -229,7 +233,8 @@ static void write_health(struct buf *out, struct gateway *gateway)
     struct table *table = gate_newer_table(&gateway->gate, NULL);
     if (!table)
         return;
-    write_help(out, "mindbalancer_server_health", "gauge", "1: passes its probes or was not probed yet, 0: failed them.");
+    write_help(out, "mindbalancer_server_health", "gauge",
+               "1: passes its probes or was not probed yet, 0: failed them.");
     for (size_t i = 0; i < table->server_count; i++) {
         char label[LABEL_MAX];
         struct gate_server_view view = gate_view(&gateway->gate, table->servers[i], clock_monotonic());
@@ -245,15 +250,16 @@ void model_metrics_write(struct buf *out, struct gateway *gateway)
     struct pair *pairs = collect(gateway, &count);
     if (!pairs)
         return;
-    write_family(out, pairs, count, "mindbalancer_requests_total", "counter", "Requests by server, model and success.",
-                 write_requests);
+    write_family(out, pairs, count, "mindbalancer_requests_total", "counter",
+                 "Requests by server, model and success.", write_requests);
     write_family(out, pairs, count, "mindbalancer_request_duration_seconds", "histogram",
                  "From the request's head to the end of the answer, streams included.", write_duration);
-    write_family(out, pairs, count, "mindbalancer_tokens_total", "counter",
-                 "Tokens as servers counted them; the types with an underscore are parts of prompt and completion.",
-                 write_tokens);
-    write_family(out, pairs, count, "mindbalancer_cost_usd_total", "counter", "What the tokens cost, in US dollars.",
-                 write_cost);
+    write_family(
+        out, pairs, count, "mindbalancer_tokens_total", "counter",
+        "Tokens as servers counted them; the types with an underscore are parts of prompt and completion.",
+        write_tokens);
+    write_family(out, pairs, count, "mindbalancer_cost_usd_total", "counter",
+                 "What the tokens cost, in US dollars.", write_cost);
     write_family(out, pairs, count, "fairlead_unpriced_requests_total", "counter",
                  "Requests with usage of a model that has no price.", write_unpriced);
     write_cache(out, pairs, count, "mindbalancer_cache_hits_total", "Answers given from the cache.",

@@ -191,9 +191,7 @@ static bool is_of_foreign_page(const struct http_head *head)
            !str_eq_nocase(str_from_offset(origin, (size_t)at + 3), http_head_value(head, STR("Host")));
 }
 
-/* A page whose name was pointed at this machine (DNS rebinding) sends that name; it has no session, so this matters where
- * none is asked for. */
-static bool is_our_name(struct str host, struct str listener_name)
+bool rest_is_our_name(struct str host, struct str listener_name)
 {
     struct address address;
     if (host.len == 0 || host.ptr[0] == '[')
@@ -252,7 +250,7 @@ struct rest_verdict rest_guard(struct rest *rest, const struct http_conn *conn, 
                "No admin_password is configured: only the machine itself may use the administration.");
     else if (has && !(is_local && (route->flags & REST_LOCAL)))
         refuse(&verdict, 401, "A login is needed: POST /admin/login, or HTTP Basic.");
-    else if (!is_our_name(http_head_value(head, STR("Host")), listener->name))
+    else if (!rest_is_our_name(http_head_value(head, STR("Host")), listener->name))
         refuse(
             &verdict, 403,
             "The Host field is no name of this machine: use its address, localhost or the listener's name.");

@@ -30,3 +30,7 @@ enum rest_login rest_check_login(struct rest *rest, const struct address *peer, 
 
 /* This machine itself, not somebody behind a proxy on it. */
 bool rest_is_local(const struct http_conn *conn, const struct http_head *head);
+
+/* Whether a Host field can only mean this machine. A page whose name was pointed here (DNS rebinding) sends that name; it
+ * has no session, so this matters where none is asked for. */
+bool rest_is_our_name(struct str host, struct str listener_name);

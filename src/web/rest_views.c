@@ -6,6 +6,7 @@
 #include "web/rest_request.h"
 
 #define PROMETHEUS_TYPE STR("text/plain; version=0.0.4; charset=utf-8")
+#define METRICS_MAX ((size_t)32 << 20)
 #define REQUESTS_DEFAULT 20
 #define REQUESTS_MAX 10000
 
@@ -62,11 +63,14 @@ void rest_answer_ready(struct rest_request *req)
 
 void rest_answer_metrics(struct rest_request *req)
 {
-    metrics_write(&req->answer, req->rest->gateway);
-    if (buf_ok(&req->answer))
-        rest_answer(req, 200, PROMETHEUS_TYPE, buf_str(&req->answer));
+    struct buf page;
+    buf_init(&page, METRICS_MAX);
+    metrics_write(&page, req->rest->gateway);
+    if (buf_ok(&page))
+        rest_answer(req, 200, PROMETHEUS_TYPE, buf_str(&page));
     else
-        rest_fail(req, 500, STR_NONE, "The page would be longer than %zu bytes.", REST_ANSWER_MAX);
+        rest_fail(req, 500, STR_NONE, "The page would be longer than %zu bytes.", METRICS_MAX);
+    buf_free(&page);
 }
 
 /* ---- numbers ---- */
