@@ -259,8 +259,7 @@ static void put_done(struct mysql_session *session, const struct sql_outcome *ou
     if (outcome->error != 0) {
         mysql_put_outcome_error(session, outcome);
     } else if (session->result.is_spoilt) {
-        mysql_put_error(&session->out, &session->in.sequence, MYSQL_ERROR_WRONG_VALUE, "HY000",
-                        str_from(session->result.why));
+        mysql_session_fail(session, MYSQL_ERROR_WRONG_VALUE, "%s", session->result.why);
     } else if (session->result.has_columns) {
         mysql_put_end(&session->out, &session->in.sequence, session->capabilities, &ok);
     } else {

@@ -18,24 +18,15 @@
 #define COMMANDS_PER_TURN 32 /* one client's pipeline must not starve the others */
 #define MESSAGE_MAX 1024
 
-static const struct error_state {
-    enum mysql_error error;
-    char sqlstate[6];
-} error_states[] = {
-    {MYSQL_ERROR_TOO_MANY_CONNECTIONS, "08004"}, {MYSQL_ERROR_OUT_OF_RESOURCES, "HY000"},
-    {MYSQL_ERROR_BAD_HANDSHAKE, "08S01"},        {MYSQL_ERROR_ACCESS_DENIED, "28000"},
-    {MYSQL_ERROR_UNKNOWN_COMMAND, "08S01"},      {MYSQL_ERROR_UNKNOWN_DATABASE, "42000"},
-    {MYSQL_ERROR_HOST_NOT_ALLOWED, "HY000"},     {MYSQL_ERROR_PACKET_TOO_LARGE, "08S01"},
-    {MYSQL_ERROR_OUT_OF_ORDER, "08S01"},         {MYSQL_ERROR_READ_TIMEOUT, "08S01"},
-    {MYSQL_ERROR_NOT_SUPPORTED, "42000"},        {MYSQL_ERROR_OLD_CLIENT, "08004"},
-    {MYSQL_ERROR_OUT_OF_RANGE, "22003"},         {MYSQL_ERROR_TOO_MANY_STATEMENTS, "42000"},
-};
-
 static const char *sqlstate_of(enum mysql_error error)
 {
-    for (size_t i = 0; i < ARRAY_LEN(error_states); i++)
-        if (error_states[i].error == error)
-            return error_states[i].sqlstate;
+    switch (error) {
+#define MYSQL_ERROR(name, number, sqlstate)                                                                  \
+    case MYSQL_ERROR_##name:                                                                                 \
+        return sqlstate;
+#include "admin/mysql_error.def"
+#undef MYSQL_ERROR
+    }
     return "HY000";
 }
 
