@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sql_document.h"
 #include "conf/document.h"
 #include "conf/settings.h"
 #include "main/cli.h"
+#include "store/db.h"
 
 #include <stdio.h>
 
@@ -9,22 +11,29 @@ static int usage(FILE *out)
 {
     fputs("fairlead: load balancer and gateway for LLM servers\n"
           "\n"
-          "usage: fairlead [serve] [--config FILE] [--data DIR]   start\n"
-          "       fairlead check --config FILE                    validate a configuration, report every "
-          "fault\n"
-          "       fairlead import FILE                            print a mindbalancer.cnf, or any "
-          "configuration, as "
-          "fairlead.yaml\n"
-          "       fairlead hash-password                          ask for a password and print its hash\n"
-          "       fairlead migrate up|down|status [--data DIR]    the schema of the store: newest, one step back, or tell\n"
-          "       fairlead docs configuration                     print the manual of the configuration\n"
-          "       fairlead settings                               list all settings with their defaults\n"
+          "usage: fairlead [serve] [--config FILE] [--data DIR]\n"
+          "           start\n"
+          "       fairlead check --config FILE\n"
+          "           validate a configuration, report every fault\n"
+          "       fairlead import FILE\n"
+          "           print a mindbalancer.cnf, or any configuration, as fairlead.yaml\n"
+          "       fairlead hash-password [PASSWORD]\n"
+          "           print a password's hash for admin_password_hash; without PASSWORD it is asked for\n"
+          "       fairlead migrate up|down|status [--config FILE] [--data DIR]\n"
+          "           schema of the store: to the newest, one step back, or tell; while Fairlead is stopped\n"
+          "       fairlead docs configuration|sql\n"
+          "           print the manual of the configuration, or of the SQL tables and commands\n"
+          "       fairlead settings\n"
+          "           list all settings with their defaults\n"
           "       fairlead version\n"
+          "       fairlead help\n"
+          "\n"
+          "fairsql is the console of the SQL administration.\n"
           "\n"
           "Without --config, Fairlead takes fairlead.yaml or mindbalancer.cnf in this folder, then\n"
           "/etc/mindbalancer/mindbalancer.cnf, then ~/.mindbalancer/mindbalancer.cnf. Without any of them it "
-          "looks for\n"
-          "inference servers on their usual local ports and for providers whose API key is in the "
+          "looks\n"
+          "for inference servers on their usual local ports and for providers whose API key is in the "
           "environment.\n",
           out);
     return out == stdout ? 0 : 2;
@@ -43,9 +52,23 @@ static int print_and_free(struct buf *text)
     return good ? 0 : 1;
 }
 
+static int cli_docs_sql(void)
+{
+    struct buf text;
+    char why[DB_WHY_MAX] = "";
+    buf_init(&text, (size_t)1 << 20);
+    if (sql_document(&text, why) == ERR_OK)
+        return print_and_free(&text);
+    fprintf(stderr, "fairlead: %s\n", why);
+    buf_free(&text);
+    return 1;
+}
+
 static int cli_docs(int argc, char **argv)
 {
     struct buf text;
+    if (argc == 1 && strcmp(argv[0], "sql") == 0)
+        return cli_docs_sql();
     if (argc != 1 || strcmp(argv[0], "configuration") != 0)
         return usage(stderr);
     buf_init(&text, (size_t)1 << 20);

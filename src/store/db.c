@@ -459,6 +459,20 @@ enum err db_migrate_up(struct db *db, char *why)
     return err;
 }
 
+enum err db_open_empty(struct db *db, char *why)
+{
+    *db = (struct db){0};
+    snprintf(why, DB_WHY_MAX, "out of memory");
+    if (sqlite3_open_v2(":memory:", &db->handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
+        add_function(db, "is_mirroring", 0, is_mirroring) &&
+        add_function(db, "wrote_clear_text", 1, wrote_clear_text) && db_migrate_up(db, why) == ERR_OK)
+        return ERR_OK;
+    enum err err = db->handle ? ERR_INVALID : ERR_NO_MEMORY;
+    db_close(db);
+    return err;
+}
+
 enum err db_migrate_down(struct db *db, char *why)
 {
     unsigned version;

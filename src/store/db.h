@@ -34,6 +34,9 @@ void db_close(
 
 /* ---- migrations: src/store/schema/NNN_name.{up,down}.sql, built into the program ---- */
 
+/* A store in memory, of the newest schema and without rows: for what is written about it. */
+MUST_USE enum err db_open_empty(struct db *db, char *why);
+
 /* Version of the schema in the file (PRAGMA user_version), and the newest that this program knows. */
 unsigned db_version(struct db *db);
 unsigned db_newest_version(void);

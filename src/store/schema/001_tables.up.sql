@@ -1,26 +1,26 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The tables of the administration (docs/sql.md). One name for one thing: columns are those that MindBalancer's
 -- users know. `source` says where a row comes from: 'sql', or 'file' and 'discovered', which cannot be edited here.
-CREATE TABLE ai_servers (
+CREATE TABLE ai_servers ( -- Servers that requests may go to.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name VARCHAR(64) NOT NULL UNIQUE,
-    provider_type VARCHAR(32) NOT NULL DEFAULT 'openai',
-    endpoint VARCHAR(2048) NOT NULL DEFAULT '',
+    provider_type VARCHAR(32) NOT NULL DEFAULT 'openai', -- a provider of configuration.md
+    endpoint VARCHAR(2048) NOT NULL DEFAULT '', -- URL; empty: the provider's own
     api_key_encrypted TEXT NOT NULL DEFAULT '', -- written in clear or sealed, kept sealed: 'enc:' and base64
     hostgroup INTEGER NOT NULL DEFAULT 0,
-    weight INTEGER NOT NULL DEFAULT 1,
+    weight INTEGER NOT NULL DEFAULT 1, -- 1 to 1000
     max_connections INTEGER NOT NULL DEFAULT 100, -- requests at a time; 0 is no limit
-    status VARCHAR(16) NOT NULL DEFAULT 'ONLINE',
+    status VARCHAR(16) NOT NULL DEFAULT 'ONLINE', -- ONLINE, OFFLINE, SHUNNED or DRAINING
     models TEXT NOT NULL DEFAULT '', -- names and globs with commas between; empty: the server is asked
     tls_verify BOOLEAN NOT NULL DEFAULT 1,
     tls_ca_file TEXT NOT NULL DEFAULT '',
     comment TEXT NOT NULL DEFAULT '',
-    source VARCHAR(16) NOT NULL DEFAULT 'sql',
+    source VARCHAR(16) NOT NULL DEFAULT 'sql', -- where the row comes from: 'sql', 'file' or 'discovered'
     created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
     updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TABLE ai_hostgroups (
+CREATE TABLE ai_hostgroups ( -- Groups of servers. A hostgroup that has servers and no row here uses the default strategy.
     hostgroup_id INTEGER PRIMARY KEY,
     name VARCHAR(64) NOT NULL DEFAULT '',
     strategy VARCHAR(32) NOT NULL DEFAULT '', -- empty: load_balancing_algorithm
@@ -30,7 +30,7 @@ CREATE TABLE ai_hostgroups (
     updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TABLE ai_routing_rules (
+CREATE TABLE ai_routing_rules ( -- Which requests go to which hostgroup; the first rule that fits counts.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     rule_id INTEGER UNIQUE, -- left out: as id
     active BOOLEAN NOT NULL DEFAULT 1,
@@ -47,7 +47,7 @@ CREATE TABLE ai_routing_rules (
     updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TABLE ai_users (
+CREATE TABLE ai_users ( -- Users of the gateway: who may send requests, where to, and how many.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     username VARCHAR(64) NOT NULL UNIQUE,
     password_hash TEXT NOT NULL DEFAULT '', -- a password in clear is hashed before it is stored
@@ -61,7 +61,7 @@ CREATE TABLE ai_users (
     updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TABLE ai_api_keys (
+CREATE TABLE ai_api_keys ( -- Keys by which clients of the gateway say who they are.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name VARCHAR(64) NOT NULL UNIQUE,
     username VARCHAR(64) NOT NULL REFERENCES ai_users (username) ON UPDATE CASCADE ON DELETE CASCADE,
@@ -76,7 +76,7 @@ CREATE TABLE ai_api_keys (
 );
 CREATE UNIQUE INDEX ai_api_keys_digest ON ai_api_keys (key_digest) WHERE key_digest <> '';
 
-CREATE TABLE ai_models ( -- prices that stand above the built-in table; USD per million tokens
+CREATE TABLE ai_models ( -- Prices that stand above the built-in table, in USD per million tokens.
     model VARCHAR(128) NOT NULL, -- exact name or prefix; the longest that fits counts
     input_price DOUBLE NOT NULL DEFAULT 0,
     output_price DOUBLE NOT NULL DEFAULT 0,
@@ -88,20 +88,20 @@ CREATE TABLE ai_models ( -- prices that stand above the built-in table; USD per 
     PRIMARY KEY (model, valid_from)
 );
 
-CREATE TABLE ai_model_aliases (
+CREATE TABLE ai_model_aliases ( -- Other names of models.
     alias VARCHAR(128) PRIMARY KEY, -- the model that clients name
     model VARCHAR(128) NOT NULL,    -- the model that is meant
     comment TEXT NOT NULL DEFAULT '',
     source VARCHAR(16) NOT NULL DEFAULT 'sql' CHECK (source = 'sql')
 );
 
-CREATE TABLE global_variables (
+CREATE TABLE global_variables ( -- The settings, those that only show the file included.
     variable_name VARCHAR(64) PRIMARY KEY,
     variable_value TEXT NOT NULL,
     source VARCHAR(16) NOT NULL DEFAULT 'sql' -- 'default', 'file', or 'sql': set at run time, which goes first
 );
 
-CREATE TABLE usage_ledger (
+CREATE TABLE usage_ledger ( -- What was used, by hour, user, server and model.
     hour DATETIME NOT NULL, -- start, UTC
     username VARCHAR(64) NOT NULL,
     server VARCHAR(64) NOT NULL,
@@ -118,7 +118,7 @@ CREATE TABLE usage_ledger (
     PRIMARY KEY (hour, username, server, model)
 ) WITHOUT ROWID;
 
-CREATE TABLE journal_positions ( -- how far the ledger has read each file of the journal
+CREATE TABLE journal_positions ( -- How far the ledger has read each file of the journal.
     segment TEXT PRIMARY KEY,
     position INTEGER NOT NULL
 ) WITHOUT ROWID;
