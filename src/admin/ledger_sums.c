@@ -95,7 +95,7 @@ bool ledger_sums_add(struct ledger_sums *sums, const struct ledger_end *end)
     sum->errors += is_error(end->state);
     sum->cache_hits += end->cache == LEDGER_CACHE_HIT || end->cache == LEDGER_CACHE_FOLLOW;
     sum->cost += end->cost;
-    sum->tokens.input += end->tokens.input;
+    sum->tokens.fresh_input += end->tokens.fresh_input;
     sum->tokens.cache_read += end->tokens.cache_read;
     sum->tokens.cache_write += end->tokens.cache_write;
     sum->tokens.output += end->tokens.output;
@@ -120,7 +120,7 @@ enum err ledger_sums_write(const struct ledger_sums *sums, size_t index, struct 
     const uint64_t values[] = {sum->requests,
                                sum->errors,
                                sum->cache_hits,
-                               sum->tokens.input,
+                               sum->tokens.fresh_input,
                                sum->tokens.cache_read,
                                sum->tokens.cache_write,
                                sum->tokens.output,

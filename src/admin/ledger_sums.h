@@ -13,7 +13,7 @@ struct ledger_sum {
     usec_t hour; /* its start */
     struct str user, server, model;
     uint64_t requests, errors, cache_hits, cost;
-    struct ledger_tokens tokens;
+    struct usage_split tokens;
 };
 
 struct ledger_sums {

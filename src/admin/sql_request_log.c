@@ -288,7 +288,7 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
         give_number(context, access->attempts);
         break;
     case FIELD_INPUT_TOKENS:
-        give_number(context, end->tokens.input);
+        give_number(context, end->tokens.fresh_input);
         break;
     case FIELD_CACHE_READ_TOKENS:
         give_number(context, end->tokens.cache_read);

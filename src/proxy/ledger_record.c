@@ -55,24 +55,6 @@ struct str ledger_cache_text(enum ledger_cache cache)
     return texts[cache];
 }
 
-static uint64_t less(uint64_t whole, uint64_t part)
-{
-    return whole - MIN(whole, part);
-}
-
-struct ledger_tokens ledger_tokens_from_usage(const struct usage *usage)
-{
-    /* A server that counts a part as more than the whole is believed in the whole. */
-    uint64_t cache_read = MIN(usage->cached_tokens, usage->input_tokens);
-    uint64_t reasoning = MIN(usage->reasoning_tokens, usage->output_tokens);
-    return (struct ledger_tokens){
-        .input = less(usage->input_tokens, cache_read),
-        .cache_read = cache_read,
-        .output = less(usage->output_tokens, reasoning),
-        .reasoning = reasoning,
-    };
-}
-
 /* ---- texts ---- */
 
 /* Not within a character. */
@@ -178,9 +160,9 @@ static bool get_client(const struct end_fixed *fixed, struct address *ret_client
     return fixed->client_family == 6;
 }
 
-static void put_tokens(const struct ledger_tokens *tokens, uint64_t *ret_tokens)
+static void put_tokens(const struct usage_split *tokens, uint64_t *ret_tokens)
 {
-    const uint64_t all[] = {tokens->input, tokens->cache_read, tokens->cache_write, tokens->output,
+    const uint64_t all[] = {tokens->fresh_input, tokens->cache_read, tokens->cache_write, tokens->output,
                             tokens->reasoning};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         ret_tokens[i] = MIN(all[i], LEDGER_NUMBER_MAX);
@@ -236,12 +218,13 @@ static bool end_is_valid(const struct end_fixed *fixed)
 }
 
 /* As the server told it: wholes with their parts. */
-static struct usage usage_of(const struct ledger_tokens *tokens, bool is_known)
+static struct usage usage_of(const struct usage_split *tokens, bool is_known)
 {
     return (struct usage){
         .is_known = is_known,
-        .input_tokens = tokens->input + tokens->cache_read + tokens->cache_write,
+        .input_tokens = tokens->fresh_input + tokens->cache_read + tokens->cache_write,
         .cached_tokens = tokens->cache_read,
+        .cache_write_tokens = tokens->cache_write,
         .output_tokens = tokens->output + tokens->reasoning,
         .reasoning_tokens = tokens->reasoning,
     };
@@ -254,7 +237,7 @@ static void fill_end(const struct end_fixed *fixed, const struct str *texts, use
     end->run = fixed->run;
     end->state = (enum ledger_state)fixed->state;
     end->cache = (enum ledger_cache)fixed->cache;
-    end->tokens = (struct ledger_tokens){fixed->tokens[0], fixed->tokens[1], fixed->tokens[2],
+    end->tokens = (struct usage_split){fixed->tokens[0], fixed->tokens[1], fixed->tokens[2],
                                          fixed->tokens[3], fixed->tokens[4]};
     end->cost = fixed->cost;
     end->access = (struct access_record){

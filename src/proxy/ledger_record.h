@@ -37,14 +37,6 @@ struct str ledger_state_text(enum ledger_state state);
 /* "none", "hit", "miss", "follow". */
 struct str ledger_cache_text(enum ledger_cache cache);
 
-/* Disjoint: they add up to what the server counted. */
-struct ledger_tokens {
-    uint64_t input, cache_read, cache_write, output, reasoning;
-};
-
-/* No server tells of cache writes in `usage`: that bucket is 0. */
-struct ledger_tokens ledger_tokens_from_usage(const struct usage *usage);
-
 struct ledger_begin {
     uint64_t id; /* process-wide */
     struct str request_id, user, model, api;
@@ -56,7 +48,7 @@ struct ledger_end {
         run; /* 0: the request is of the run that wrote the record; else of that one (journal_instance) */
     enum ledger_state state;
     enum ledger_cache cache;
-    struct ledger_tokens tokens;
+    struct usage_split tokens;
     uint64_t cost; /* nano-dollars */
     /* Its usage follows from `tokens`, but for is_known; its realtime is the time of the journal's record. */
     struct access_record access;

@@ -195,7 +195,7 @@ static void write_ledger(struct request *req, const struct access_record *record
         .id = req->number,
         .state = state_of(req),
         .cache = cache_of(req),
-        .tokens = ledger_tokens_from_usage(&req->usage),
+        .tokens = usage_split(&req->usage),
         .cost = req->cost,
         .access = *record,
     };

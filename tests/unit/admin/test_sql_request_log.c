@@ -41,7 +41,7 @@ static void append(unsigned number, usec_t at, enum ledger_state ended)
         .id = number,
         .state = ended,
         .cache = LEDGER_CACHE_MISS,
-        .tokens = {.input = 10, .cache_read = 3, .output = 5, .reasoning = 2},
+        .tokens = {.fresh_input = 10, .cache_read = 3, .output = 5, .reasoning = 2},
         .cost = 2500000,
         .access = {.realtime = at,
                    .id = str_from(id),

@@ -216,16 +216,6 @@ static void test_refuses_wrong_values(void **state)
     }
 }
 
-static void test_tokens_are_disjoint(void **state)
-{
-    (void)state;
-    struct usage usage = {true, 100, 30, 50, 20}, odd = {true, 10, 30, 5, 9};
-    struct ledger_tokens tokens = ledger_tokens_from_usage(&usage);
-    assert_memory_equal(&tokens, (&(struct ledger_tokens){70, 30, 0, 30, 20}), sizeof(tokens));
-    tokens = ledger_tokens_from_usage(&odd);
-    assert_memory_equal(&tokens, (&(struct ledger_tokens){0, 10, 0, 0, 5}), sizeof(tokens));
-}
-
 static void test_words(void **state)
 {
     (void)state;
@@ -244,7 +234,6 @@ int main(void)
         cmocka_unit_test(test_largest_record_fits),
         cmocka_unit_test(test_refuses_every_short_and_long_record),
         cmocka_unit_test(test_refuses_wrong_values),
-        cmocka_unit_test(test_tokens_are_disjoint),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
