@@ -58,13 +58,23 @@ static void add_masks(struct sql_session *session, const char *table, struct buf
         out->len = before; /* a store that is not migrated yet has no such table */
 }
 
-static bool names_guarded(struct str sql)
+static bool begins_guarded(struct str rest)
 {
     for (size_t i = 0; i < ARRAY_LEN(guarded_tables); i++) {
         struct str name = str_from(guarded_tables[i]);
-        for (size_t at = 0; at + name.len <= sql.len; at++)
-            if (str_eq_nocase((struct str){sql.ptr + at, name.len}, name))
-                return true;
+        if (rest.len >= name.len && str_eq_nocase((struct str){rest.ptr, name.len}, name))
+            return true;
+    }
+    return false;
+}
+
+/* A name within another, or within a text, does no harm. */
+static bool names_guarded(struct str sql)
+{
+    for (size_t at = 0; at < sql.len; at++) {
+        char first = sql.ptr[at] | 0x20; /* lower case, if it is a letter */
+        if ((first == 'a' || first == 'g') && begins_guarded(str_from_offset(sql, at)))
+            return true;
     }
     return false;
 }

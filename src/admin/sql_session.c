@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/sql_session.h"
 
+#include "admin/sql_column.h"
 #include "admin/sql_commands.h"
 #include "admin/sql_functions.h"
 #include "admin/sql_guard.h"
@@ -37,128 +38,6 @@ void sql_engine_fini(struct sql_engine *engine)
     json_reader_free(engine->json);
 }
 
-/* ---- our own statements ---- */
-
-struct table *sql_session_table(struct sql_session *session)
-{
-    if (!session->table)
-        session->table = gate_newer_table(&session->engine->gateway->gate, NULL);
-    return session->table;
-}
-
-const struct settings *sql_session_settings(struct sql_session *session)
-{
-    return &sql_session_table(session)->policy->config->settings;
-}
-
-bool sql_session_exec(struct sql_session *session, const char *sql)
-{
-    bool was_trusted = session->db.is_internal;
-    session->db.is_internal = true;
-    int code = sqlite3_exec(session->db.handle, sql, NULL, NULL, NULL);
-    session->db.is_internal = was_trusted;
-    if (code != SQLITE_OK)
-        sql_error_from_sqlite(&session->error, session->db.handle);
-    return code == SQLITE_OK;
-}
-
-sqlite3_stmt *sql_session_query(struct sql_session *session, const char *sql)
-{
-    sqlite3_stmt *stmt = NULL;
-    bool was_trusted = session->db.is_internal;
-    session->db.is_internal = true;
-    if (sqlite3_prepare_v2(session->db.handle, sql, -1, &stmt, NULL) != SQLITE_OK)
-        sql_error_from_sqlite(&session->error, session->db.handle);
-    session->db.is_internal = was_trusted;
-    return stmt;
-}
-
-bool sql_session_write(struct sql_session *session, const char *sql, const struct str *values, size_t count)
-{
-    sqlite3_stmt *stmt = sql_session_query(session, sql);
-    if (!stmt)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        db_bind_str(stmt, (int)i + 1, values[i]);
-    session->db.is_internal = true;
-    int code = sqlite3_step(stmt);
-    session->db.is_internal = false;
-    if (code == SQLITE_DONE) {
-        session->affected = (uint64_t)sqlite3_changes64(session->db.handle);
-        session->is_touched = session->is_touched || session->affected > 0;
-    } else {
-        sql_error_from_sqlite(&session->error, session->db.handle);
-    }
-    sqlite3_finalize(stmt);
-    return code == SQLITE_DONE;
-}
-
-/* ---- transactions ---- */
-
-static bool is_open(const struct sql_session *session)
-{
-    return !sqlite3_get_autocommit(session->db.handle);
-}
-
-bool sql_session_in_transaction(const struct sql_session *session)
-{
-    return is_open(session) && !session->commits_at_once;
-}
-
-static void transaction_ended(struct sql_session *session)
-{
-    timer_stop(session->engine->loop, &session->transaction_limit);
-    session->is_touched = false;
-}
-
-void sql_session_rollback(struct sql_session *session)
-{
-    if (is_open(session)) {
-        struct sql_error kept = session->error;
-        sql_session_exec(session, "ROLLBACK");
-        session->error = kept;
-    }
-    transaction_ended(session);
-}
-
-bool sql_session_begin(struct sql_session *session, bool is_for_reading)
-{
-    usec_t limit = setting_usec(sql_session_settings(session)->sql_transaction_timeout_ms);
-    if (!sql_session_exec(session, is_for_reading ? "BEGIN" : "BEGIN IMMEDIATE"))
-        return false;
-    timer_start(session->engine->loop, &session->transaction_limit, limit);
-    return true;
-}
-
-bool sql_session_begin_write(struct sql_session *session, bool at_once)
-{
-    if (!session->identity.may_write) {
-        sql_error_set(&session->error, SQL_ERR_READ_ONLY, "This session may only read");
-        return false;
-    }
-    if (is_open(session))
-        return true;
-    if (!session->has_autocommit && !at_once)
-        return sql_session_begin(session, false);
-    if (!sql_session_exec(session, "BEGIN IMMEDIATE"))
-        return false;
-    session->commits_at_once = true;
-    return true;
-}
-
-/* A statement that is still giving rows is let go on; the transaction ends behind it. */
-static void on_transaction_limit(struct wheel_timer *timer)
-{
-    struct sql_session *session = CONTAINER_OF(timer, struct sql_session, transaction_limit);
-    if (session->stage != SQL_STAGE_IDLE) {
-        timer_start(session->engine->loop, timer, USEC_PER_SEC);
-        return;
-    }
-    sql_session_rollback(session);
-    session->error = (struct sql_error){0};
-    session->is_timed_out = true;
-}
-
 /* ---- the life of a session ---- */
 
 static bool copy_identity(struct sql_session *session, const struct sql_identity *identity)
@@ -187,7 +66,7 @@ struct sql_session *sql_session_new(struct sql_engine *engine, const struct sql_
     arena_init(&session->identity_arena, NULL);
     arena_init(&session->arena, NULL);
     buf_init(&session->sql, SQL_STATEMENT_MAX);
-    wheel_timer_init(&session->transaction_limit, on_transaction_limit);
+    wheel_timer_init(&session->transaction_limit, sql_session_on_limit);
     list_push_back(&engine->sessions, &session->node);
     if (!copy_identity(session, identity) || !open_connection(session)) {
         sql_session_free(session);
@@ -339,52 +218,7 @@ struct sql_rows *sql_session_answer(struct sql_session *session, const struct sq
     return &session->result;
 }
 
-/* ---- columns ---- */
-
-static bool contains(const char *declared, const char *word)
-{
-    return strcasestr(declared, word) != NULL;
-}
-
-static enum sql_type type_declared(const char *declared)
-{
-    if (contains(declared, "INT") || contains(declared, "BOOL"))
-        return SQL_INTEGER;
-    if (contains(declared, "DOUBLE") || contains(declared, "REAL") || contains(declared, "FLOAT"))
-        return SQL_DOUBLE;
-    if (contains(declared, "DATETIME") || contains(declared, "TIMESTAMP"))
-        return SQL_DATETIME;
-    return contains(declared, "BLOB") ? SQL_BLOB : SQL_TEXT;
-}
-
-static enum sql_type type_stored(int type)
-{
-    return type == SQLITE_INTEGER ? SQL_INTEGER
-           : type == SQLITE_FLOAT ? SQL_DOUBLE
-           : type == SQLITE_BLOB  ? SQL_BLOB
-                                  : SQL_TEXT;
-}
-
-/* A text alone is named by its content, as MySQL does it. */
-static struct str plain_name(const char *name)
-{
-    struct str text = str_from(name);
-    bool is_quoted = text.len >= 2 && text.ptr[0] == '\'' && text.ptr[text.len - 1] == '\'' &&
-                     !memchr(text.ptr + 1, '\'', text.len - 2);
-    return is_quoted ? (struct str){text.ptr + 1, text.len - 2} : text;
-}
-
-/* `has_row`: a column that is computed has the type of its first value. */
-static void describe_column(sqlite3_stmt *stmt, int i, bool has_row, struct sql_column *ret)
-{
-    const char *declared = sqlite3_column_decltype(stmt, i);
-    const char *table = sqlite3_column_table_name(stmt, i);
-    ret->name = plain_name(sqlite3_column_name(stmt, i));
-    ret->table = table && !str_starts(str_from(table), STR(SQL_RESERVED_PREFIX)) ? str_from(table) : STR("");
-    ret->type = declared  ? type_declared(declared)
-                : has_row ? type_stored(sqlite3_column_type(stmt, i))
-                          : SQL_TEXT;
-}
+/* ---- stage STATEMENT ---- */
 
 static bool make_columns(struct sql_session *session, bool has_row)
 {
@@ -394,33 +228,10 @@ static bool make_columns(struct sql_session *session, bool has_row)
     if (!columns || !session->row)
         return false;
     for (size_t i = 0; i < count; i++)
-        describe_column(session->stmt, (int)i, has_row, &columns[i]);
+        sql_column_describe(session->stmt, (int)i, has_row, &columns[i]);
     session->columns = columns;
     session->column_count = count;
     return true;
-}
-
-/* ---- stage STATEMENT ---- */
-
-static void read_value(sqlite3_stmt *stmt, int i, enum sql_type declared, struct sql_value *ret)
-{
-    ret->type = type_stored(sqlite3_column_type(stmt, i));
-    switch (sqlite3_column_type(stmt, i)) {
-    case SQLITE_NULL:
-        ret->type = SQL_NULL;
-        break;
-    case SQLITE_INTEGER:
-        ret->integer = sqlite3_column_int64(stmt, i);
-        break;
-    case SQLITE_FLOAT:
-        ret->real = sqlite3_column_double(stmt, i);
-        break;
-    default:
-        ret->text.ptr = sqlite3_column_blob(stmt, i);
-        ret->text.len = (size_t)sqlite3_column_bytes(stmt, i);
-        if (ret->type == SQL_TEXT && declared == SQL_DATETIME)
-            ret->type = SQL_DATETIME;
-    }
 }
 
 static bool send_columns(struct sql_session *session, bool has_row)
@@ -442,7 +253,7 @@ static bool send_row(struct sql_session *session)
     if (!send_columns(session, true))
         return false;
     for (size_t i = 0; i < session->column_count; i++)
-        read_value(session->stmt, (int)i, session->columns[i].type, &session->row[i]);
+        sql_column_read(session->stmt, (int)i, session->columns[i].type, &session->row[i]);
     return session->sink->row(session->sink, session->row, session->column_count);
 }
 
@@ -565,7 +376,7 @@ static void commit_change(struct sql_session *session)
         session->stage = SQL_STAGE_DONE;
         return;
     }
-    transaction_ended(session);
+    sql_session_transaction_ended(session);
     session->publish = publish;
     session->stage = SQL_STAGE_PUBLISH;
     list_push_back(&session->engine->publishes, &publish->node);
@@ -576,12 +387,12 @@ static void stage_commit(struct sql_session *session)
 {
     session->commits_at_once = false;
     session->stage = SQL_STAGE_ROWS;
-    if (!is_open(session))
-        transaction_ended(session);
+    if (!sql_session_is_open(session))
+        sql_session_transaction_ended(session);
     else if (session->is_touched)
         commit_change(session);
     else if (sql_session_exec(session, "COMMIT"))
-        transaction_ended(session);
+        sql_session_transaction_ended(session);
     else
         sql_session_rollback(session);
 }
@@ -609,15 +420,15 @@ static void stage_done(struct sql_session *session)
     struct sql_sink *sink = session->sink;
     bool is_good = session->error.number == SQL_ERR_NONE;
     release_statement(session);
-    if (!is_open(session))
-        transaction_ended(session);
+    if (!sql_session_is_open(session))
+        sql_session_transaction_ended(session);
     session->row_count = is_good && !session->has_sent_columns ? (int64_t)session->affected : -1;
     struct sql_outcome outcome = {
         .error = session->error.number,
         .message = str_from(session->error.message),
         .affected = is_good ? session->affected : 0,
         .last_insert_id = is_good ? session->insert_id : 0,
-        .in_transaction = is_open(session),
+        .in_transaction = sql_session_is_open(session),
     };
     memcpy(outcome.sqlstate, sql_error_state(session->error.number), sizeof(outcome.sqlstate));
     session->stage = SQL_STAGE_IDLE;
@@ -731,7 +542,7 @@ static void describe_statement(struct sql_session *session, size_t *ret_params, 
     *ret_params = (size_t)sqlite3_bind_parameter_count(stmt);
     *ret_columns = count;
     for (size_t i = 0; i < count; i++) {
-        describe_column(stmt, (int)i, false, &io_columns[i]);
+        sql_column_describe(stmt, (int)i, false, &io_columns[i]);
         io_columns[i].name = arena_dup(&session->arena, io_columns[i].name);
         io_columns[i].table = arena_dup(&session->arena, io_columns[i].table);
     }
@@ -765,7 +576,7 @@ enum err sql_session_describe(struct sql_session *session, struct str statement,
     *ret_outcome = (struct sql_outcome){
         .error = session->error.number,
         .message = str_from(session->error.message),
-        .in_transaction = is_open(session),
+        .in_transaction = sql_session_is_open(session),
     };
     memcpy(ret_outcome->sqlstate, sql_error_state(session->error.number), sizeof(ret_outcome->sqlstate));
     return ERR_INVALID;

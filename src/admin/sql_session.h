@@ -118,6 +118,13 @@ bool sql_session_begin(struct sql_session *session, bool is_for_reading);
 struct sql_rows *sql_session_answer(struct sql_session *session, const struct sql_column *columns,
                                     size_t count);
 
-/* Whether a transaction is open that the client has to end. */
+/* Whether a transaction is open, the statement's own too; whether one is that the client has to end. */
+bool sql_session_is_open(const struct sql_session *session);
 bool sql_session_in_transaction(const struct sql_session *session);
 void sql_session_rollback(struct sql_session *session);
+
+/* After one has ended, however. */
+void sql_session_transaction_ended(struct sql_session *session);
+
+/* session->transaction_limit is due. */
+void sql_session_on_limit(struct wheel_timer *timer);

@@ -328,7 +328,7 @@ static void test_transaction_limit(void **state)
     (void)state;
     expect("BEGIN", "0 affected");
     expect(QUICK_START, "1 affected");
-    on_transaction_limit(&fixture.session->transaction_limit);
+    sql_session_on_limit(&fixture.session->transaction_limit);
     expect_begins("SELECT 1", "1213 40001");
     expect("SELECT count(*) AS n FROM ai_servers", "n|1");
     assert_false(collector.outcome.in_transaction);
@@ -427,8 +427,8 @@ static void test_describe(void **state)
     assert_int_equal(params, 1);
     assert_int_equal(count, 1);
     assert_true(str_eq(columns[0].name, STR("Tables_in_fairlead")));
-    assert_int_equal(sql_session_describe(fixture.session, STR("DELETE FROM ai_servers WHERE id = ?"), &params,
-                                          columns, 32, &count, &outcome),
+    assert_int_equal(sql_session_describe(fixture.session, STR("DELETE FROM ai_servers WHERE id = ?"),
+                                          &params, columns, 32, &count, &outcome),
                      ERR_OK);
     assert_false(sql_session_in_transaction(fixture.session));
     expect("SELECT count(*) AS n FROM ai_servers", "n|1");
