@@ -31,7 +31,8 @@ struct config *startup_load(struct str path)
     if (config_load_file(path, &env, &config, diagnostics) != ERR_OK)
         config = NULL;
     diagnostics_print(diagnostics, path, &text);
-    fwrite(text.ptr, 1, text.len, stderr);
+    if (text.len > 0)
+        fwrite(text.ptr, 1, text.len, stderr);
     buf_free(&text);
     diagnostics_fini(diagnostics);
     free(diagnostics);
