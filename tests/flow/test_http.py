@@ -101,7 +101,7 @@ def test_http_10_stream_ends_with_the_connection(client):
 
 
 def test_head(client):
-    for path in ("/v1/models", "/healthz", "/readyz"):
+    for path in ("/v1/models", "/healthz", "/health", "/readyz", "/"):
         client.send(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\nHEAD {path} HTTP/1.1\r\nHost: h\r\n\r\n")
         whole, head = client.read_answer(), client.read_answer(is_head=True)
         assert (whole.status, head.status) == (200, 200)
@@ -114,7 +114,7 @@ def test_absolute_form(client):
 
 
 def test_health(client):
-    for path, text in (("/healthz", "healthy"), ("/readyz", "ready")):
+    for path, text in (("/healthz", "healthy"), ("/health", "healthy"), ("/", "running"), ("/readyz", "ready")):
         client.send(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
         assert json.loads(client.read_answer().body) == {"status": text}
 
@@ -176,7 +176,7 @@ def test_limits_of_the_head(client, request_text, status):
     assert client.is_closed_by_peer()
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/v2/models", "/v1", "/v1/"])
+@pytest.mark.parametrize("path", ["/nothing", "/v2/models", "/v1", "/v1/"])
 def test_unknown_path(client, path):
     client.send(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
     answer = client.read_answer()
