@@ -6,6 +6,8 @@ import programs
 import pytest
 from wire_client import WireClient
 
+SERVED = {"api": "inference", "sql": "sql", "admin": "admin", "metrics": "metrics"}
+
 
 class Started:
     """Programs of one test: stopped, in the reverse order, when it is over; each has to end well."""
@@ -67,6 +69,36 @@ def gateway(fairlead):
                          "settings": settings})
 
     return start
+
+
+@pytest.fixture
+def administered(fairlead):
+    """administered(sim, sim, ..., listeners={...}, max_retries=1): as gateway(), with SQL and REST on top."""
+
+    def start(*sims, servers=(), rules=(), listeners=None, folder=None, env=None, **settings):
+        listed = [programs.server(s, f"s{i}", models=["m"]) for i, s in enumerate(sims)] + list(servers)
+        addresses = [{"name": name, "address": "127.0.0.1:0", "serves": [serves], **(listeners or {}).get(name, {})}
+                     for name, serves in SERVED.items()]
+        others = [{"name": name, "address": "127.0.0.1:0", **options}
+                  for name, options in (listeners or {}).items() if name not in SERVED]
+        return fairlead({"listeners": addresses + others, "servers": listed, "rules": list(rules), "settings": settings},
+                        folder=folder, env=env)
+
+    return start
+
+
+@pytest.fixture
+def sql_session():
+    """sql_session(program, user=..., password=..., ...): a session of its own, closed at the end."""
+    sessions = []
+
+    def connect(program, **options):
+        sessions.append(programs.SqlSession(program.sql_port, **options))
+        return sessions[-1]
+
+    yield connect
+    for session in sessions:
+        session.close()
 
 
 @pytest.fixture

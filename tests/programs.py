@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pymysql
 
 BIN = Path(os.environ.get("FAIRLEAD_BIN") or Path(__file__).parent.parent / "bin").resolve()
 PATIENCE = 30.0  # seconds; only a failing test ever waits this long
@@ -214,6 +215,7 @@ class Fairlead(Program):
         super().__init__(command, env, cwd=self.folder)
         self.listeners = {}
         self.http = None
+        self.sql_session = None
         if wait:
             self.wait_ready()
 
@@ -243,6 +245,21 @@ class Fairlead(Program):
         if first and self.url.startswith("http:"):
             self.http = httpx.Client(base_url=self.url, timeout=PATIENCE)
 
+    @property
+    def sql_port(self):
+        return int(self.listeners["sql"].rsplit(":", 1)[1])
+
+    def sql(self, statement, **options):
+        """What a statement answers, by one session that is kept; `options` are those of its login."""
+        if self.sql_session is None:
+            self.sql_session = SqlSession(self.sql_port, **options)
+        return self.sql_session(statement)
+
+    def stop(self, timeout=PATIENCE):
+        if self.sql_session:
+            self.sql_session.close()
+        super().stop(timeout)
+
     def chat(self, model="m", text="hello", *, http=None, headers=None, **more):
         """One POST of a chat; the httpx.Response."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
@@ -265,6 +282,56 @@ class Fairlead(Program):
             if found and found.group(1) == name and wanted <= set((found.group(2) or "").split(",")):
                 return float(found.group(3))
         raise AssertionError(f"no metric {name} {labels}")
+
+
+class Answer(list):
+    """The rows of a statement as tuples; without rows: how many it changed."""
+
+    def __init__(self, cursor):
+        super().__init__(cursor.fetchall() if cursor.description else ())
+        self.columns = [column[0] for column in cursor.description or ()]
+        self.types = [column[1] for column in cursor.description or ()]
+        self.affected = cursor.rowcount
+        self.insert_id = cursor.lastrowid
+
+    def only(self):
+        """The value of a row of one column, or the one row."""
+        assert len(self) == 1, f"{self.columns} {list(self)}"
+        return self[0][0] if len(self[0]) == 1 else self[0]
+
+
+class SqlSession:
+    """A session of the SQL administration, by PyMySQL: session("SHOW STATS") gives an Answer."""
+
+    def __init__(self, port, *, host="127.0.0.1", user="admin", autocommit=True, **options):
+        self.connection = pymysql.connect(host=host, port=port, user=user, autocommit=autocommit,
+                                          connect_timeout=PATIENCE, read_timeout=PATIENCE, **options)
+
+    def __call__(self, statement, *arguments):
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, arguments or None)
+            return Answer(cursor)
+
+    def fails(self, statement):
+        """The number and the text of the error that it has to end with."""
+        try:
+            answer = self(statement)
+        except pymysql.MySQLError as error:
+            return error.args
+        raise AssertionError(f"{statement} succeeded: {answer}")
+
+    def close(self):
+        if self.connection.open:
+            self.connection.close()
+
+
+def mariadb(target, *arguments, input="", timeout=PATIENCE):
+    """The stock command line client, to its end; `target` is a Fairlead or a port."""
+    port = target if isinstance(target, int) else target.sql_port
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MYSQL", "MARIADB"))}
+    return subprocess.run(["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{port}", "-uadmin",
+                           "--default-character-set=utf8mb4", *arguments],
+                          input=input, capture_output=True, text=True, timeout=timeout, env=env, check=False)
 
 
 def complete(config):
