@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define FILE_WATCH_INTERVAL (500 * USEC_PER_MSEC)
@@ -340,6 +341,17 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Memory is full of keys and prompts: unless it is wanted, no core file shall have them. A sanitizer build is left alone,
+ * as LeakSanitizer traces its own process. */
+static void allow_core_dumps(bool are_allowed)
+{
+#if !defined(__SANITIZE_ADDRESS__)
+    prctl(PR_SET_DUMPABLE, are_allowed ? 1 : 0);
+#else
+    (void)are_allowed;
+#endif
+}
+
 static size_t worker_count(const struct config *config)
 {
     if (config->settings.workers > 0)
@@ -448,12 +460,14 @@ int cli_serve(const struct cli *cli)
     static struct control control; /* large, and there is one */
     control.cli = *cli;
     signal(SIGPIPE, SIG_IGN);
+    allow_core_dumps(false);
     raise_descriptor_limit();
     printf("fairlead %s\n", FAIRLEAD_VERSION);
     startup_find_config(&control.cli);
     control.base = first_config(&control.cli);
     if (!control.base)
         return 1;
+    allow_core_dumps(control.base->settings.core_dumps);
     int status = boot(&control);
     if (status != 0)
         return status; /* the process ends, and everything with it */

@@ -77,7 +77,7 @@ def scene(sim, fairlead, wire):
     simulator = sim(tokens=2)
     program = fairlead({
         "servers": [programs.server(simulator, "s0", models=["m"])],
-        "settings": {"workers": 2, "access_log": "off", "client_header_timeout_ms": HEADER_TIMEOUT_MS,
+        "settings": {"workers": 2, "access_log": "off", "core_dumps": True, "client_header_timeout_ms": HEADER_TIMEOUT_MS,
                      "client_body_timeout_ms": HEADER_TIMEOUT_MS, "log_level": "warn"},
     })
     return program, Normal(wire(program))

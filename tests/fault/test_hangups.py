@@ -92,7 +92,7 @@ def test_ten_thousand_hang_ups(sim, fairlead, workers):
     sims = [sim(flags=["--no-record"]) for _ in range(2)]
     program = fairlead({
         "servers": [programs.server(s, f"s{i}", max_concurrent=PLACES, models=["m"]) for i, s in enumerate(sims)],
-        "settings": {"workers": workers, "access_log": "off", "max_retries": 3, "retry_initial_delay_ms": 5,
+        "settings": {"workers": workers, "access_log": "off", "core_dumps": True, "max_retries": 3, "retry_initial_delay_ms": 5,
                      "retry_max_delay_ms": 20, "retry_budget_percent": 100, "retry_budget_min_per_second": 100000,
                      "circuit_breaker_threshold": 10000, "health_check_interval_ms": 1000},
     })

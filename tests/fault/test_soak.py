@@ -32,7 +32,7 @@ def configuration(sims, choice=None):
     return {
         "servers": [programs.server(s, f"s{i}", weight=weights[i], models=["m"]) for i, s in enumerate(sims)],
         "hostgroups": [{"id": 0, "name": "all", "strategy": "weighted_round_robin"}],
-        "settings": {"workers": 2, "access_log": "off", "log_level": "error", "idle_timeout_ms": 300,
+        "settings": {"workers": 2, "access_log": "off", "core_dumps": True, "log_level": "error", "idle_timeout_ms": 300,
                      "retry_initial_delay_ms": 1, "retry_max_delay_ms": 20, "retry_budget_percent": 100,
                      "retry_budget_min_per_second": 100000, "circuit_breaker_threshold": 10000,
                      "health_check_interval_ms": 500},
