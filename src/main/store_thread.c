@@ -13,6 +13,8 @@
 #define IMPORT_REPORT_MAX ((size_t)1 << 20)
 #define COLLECT_INTERVAL (1 * USEC_PER_SEC)
 #define COMPLAINT_INTERVAL (60 * USEC_PER_SEC)
+#define RELOAD_INTERVAL (50 * USEC_PER_MSEC)
+#define RELOAD_GRACE (2 * RELOAD_INTERVAL) /* to try once more behind the rollback */
 
 /* ---- what the sessions ask ---- */
 
@@ -43,6 +45,97 @@ static const struct settings *owner_settings(struct mysql_owner *owner)
 static void owner_account(struct mysql_owner *owner, struct str user, struct mysql_account *ret_account)
 {
     mysql_admin_account(owner_settings(owner), user, ret_account);
+}
+
+/* ---- a new file ---- */
+
+struct reload_order {
+    struct message message;
+    struct store_thread *store;
+    struct config *base;
+    struct generation_publish publish;
+    struct wheel_timer again;
+    usec_t give_up_at; /* 0: has not met another writer yet */
+};
+
+static void drop_order(struct reload_order *order)
+{
+    config_free(order->base);
+    free(order);
+}
+
+static void on_reload_in_force(struct message *message)
+{
+    free(CONTAINER_OF(message, struct reload_order, publish.in_force));
+}
+
+/* A session is writing. Its transaction ends in time, at the latest by sql_transaction_timeout_ms. False: it has had
+ * that time. */
+static bool wait_for_writer(struct store_thread *store, struct reload_order *order)
+{
+    usec_t now = loop_now(&store->loop);
+    if (order->give_up_at == 0) {
+        order->give_up_at = now + setting_usec(current_settings(store)->sql_transaction_timeout_ms) + RELOAD_GRACE;
+        log_warn("reload: waits for a SQL session that has a transaction open");
+    }
+    if (now >= order->give_up_at)
+        return false;
+    store->waiting_reload = order;
+    timer_start(&store->loop, &order->again, RELOAD_INTERVAL);
+    return true;
+}
+
+static void try_reload(struct store_thread *store, struct reload_order *order)
+{
+    char why[GENERATION_WHY_MAX];
+    struct policy *policy;
+    store->waiting_reload = NULL;
+    enum err err = generation_replace_base(&store->generation, order->base, &policy, why);
+    if (err == ERR_OK) {
+        generation_publish(&store->generation, policy, &order->publish);
+        return;
+    }
+    if (err == ERR_BUSY && wait_for_writer(store, order))
+        return;
+    log_error("reload refused: %s; the old configuration stays", why);
+    drop_order(order);
+}
+
+static void on_again(struct wheel_timer *timer)
+{
+    struct reload_order *order = CONTAINER_OF(timer, struct reload_order, again);
+    try_reload(order->store, order);
+}
+
+static void stop_waiting(struct store_thread *store)
+{
+    struct reload_order *order = store->waiting_reload;
+    if (!order)
+        return;
+    timer_stop(&store->loop, &order->again);
+    store->waiting_reload = NULL;
+    drop_order(order);
+}
+
+/* The file that still waited is older than this one. */
+static void on_reload(struct message *message)
+{
+    struct reload_order *order = CONTAINER_OF(message, struct reload_order, message);
+    stop_waiting(order->store);
+    try_reload(order->store, order);
+}
+
+void store_thread_reload(struct store_thread *store, struct config *base)
+{
+    struct reload_order *order = calloc(1, sizeof(*order));
+    if (!order) {
+        config_free(base);
+        return;
+    }
+    *order = (struct reload_order){.store = store, .base = base, .message.on_delivery = on_reload};
+    order->publish.in_force.on_delivery = on_reload_in_force;
+    wheel_timer_init(&order->again, on_again);
+    loop_post(&store->loop, &order->message);
 }
 
 /* ---- the thread ---- */
@@ -90,6 +183,7 @@ static void on_stop(struct message *message)
 {
     struct store_thread *store = CONTAINER_OF(message, struct store_thread, stop);
     timer_stop(&store->loop, &store->tend);
+    stop_waiting(store);
     rest_fini(&store->rest);
     mysql_server_close(&store->mysql, on_mysql_closed);
 }
@@ -220,46 +314,6 @@ enum err store_thread_start(struct store_thread *store, char *why)
         return ERR_SYSTEM;
     }
     return ERR_OK;
-}
-
-/* ---- a new file ---- */
-
-struct reload_order {
-    struct message message;
-    struct store_thread *store;
-    struct config *base;
-    struct generation_publish publish;
-};
-
-static void on_reload_in_force(struct message *message)
-{
-    free(CONTAINER_OF(message, struct reload_order, publish.in_force));
-}
-
-static void on_reload(struct message *message)
-{
-    struct reload_order *order = CONTAINER_OF(message, struct reload_order, message);
-    char why[GENERATION_WHY_MAX];
-    struct policy *policy;
-    if (generation_replace_base(&order->store->generation, order->base, &policy, why) != ERR_OK) {
-        log_error("reload refused: %s; the old configuration stays", why);
-        config_free(order->base);
-        free(order);
-        return;
-    }
-    order->publish.in_force.on_delivery = on_reload_in_force;
-    generation_publish(&order->store->generation, policy, &order->publish);
-}
-
-void store_thread_reload(struct store_thread *store, struct config *base)
-{
-    struct reload_order *order = calloc(1, sizeof(*order));
-    if (!order) {
-        config_free(base);
-        return;
-    }
-    *order = (struct reload_order){.store = store, .base = base, .message.on_delivery = on_reload};
-    loop_post(&store->loop, &order->message);
 }
 
 /* ---- the end ---- */

@@ -34,6 +34,7 @@ struct store_thread {
     void *reload_context;
     struct wheel_timer tend;
     struct message stop;
+    struct reload_order *waiting_reload; /* for another writer to end; NULL: none does */
 };
 
 /* ---- boot, before any other thread runs ---- */
@@ -54,7 +55,8 @@ MUST_USE enum err store_thread_start(struct store_thread *store, char *why);
 
 /* ---- any thread ---- */
 
-/* A new file, read and checked: asks for it to be put in force, and takes it over. The log says what comes of it. */
+/* A new file, read and checked: asks for it to be put in force, and takes it over. While a SQL session has a transaction
+ * open it waits, up to sql_transaction_timeout_ms. The log says what comes of it. */
 void store_thread_reload(struct store_thread *store, struct config *base);
 
 /* ---- the end ---- */
