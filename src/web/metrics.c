@@ -2,6 +2,7 @@
 #include "web/metrics.h"
 
 #include "proxy/worker.h"
+#include "store/journal.h"
 #include "web/model_metrics.h"
 
 /* Sums of all workers for one server. */
@@ -189,6 +190,41 @@ static void write_process(struct buf *out, struct gateway *gateway, const struct
     buf_printf(out, "fairlead_build_info{version=\"%s\"} 1\n", FAIRLEAD_VERSION);
 }
 
+static void write_cache(struct buf *out, const struct cache *cache)
+{
+    struct cache_stats stats = cache_stats(cache);
+    write_single(out, "fairlead_cache_hits_total", "counter", "Requests answered from the cache.", stats.hits);
+    write_single(out, "fairlead_cache_misses_total", "counter",
+                 "Requests that the cache could have answered but for not having the answer.", stats.misses);
+    write_single(out, "fairlead_cache_follows_total", "counter",
+                 "Requests that shared the answer another one was receiving.", stats.follows);
+    write_single(out, "fairlead_cache_evictions_total", "counter", "Answers dropped to make room.",
+                 stats.evictions);
+    write_single(out, "fairlead_cache_size_bytes", "gauge", "Memory of the answers that are kept.",
+                 stats.size_bytes);
+    write_single(out, "fairlead_cache_items", "gauge", "Answers that are kept.", stats.item_count);
+}
+
+static void write_journal(struct buf *out, const struct journal *journal)
+{
+    struct journal_numbers numbers;
+    journal_read_numbers(journal, &numbers);
+    write_single(out, "fairlead_journal_state", "gauge",
+                 "0: records are kept, 1: degraded (the disk is full or refuses), requests go on.",
+                 numbers.state != JOURNAL_OK);
+    write_single(out, "fairlead_journal_bytes", "gauge", "Disk space of the journal, prepared files included.",
+                 numbers.bytes);
+    write_single(out, "fairlead_journal_segments", "gauge", "Files of the journal.", numbers.segments);
+    write_single(out, "fairlead_journal_unread_bytes", "gauge", "Bytes that the ledger has not counted yet.",
+                 numbers.unread_bytes);
+    write_single(out, "fairlead_journal_unsynced_bytes", "gauge", "Bytes that a power cut would take.",
+                 numbers.unsynced_bytes);
+    write_single(out, "fairlead_journal_dropped_records_total", "counter",
+                 "Records of requests that found no room in the journal.", numbers.dropped);
+    write_single(out, "fairlead_journal_torn_records_total", "counter",
+                 "Damaged records that were met; their file is not read on behind them.", numbers.torn);
+}
+
 void metrics_write(struct buf *out, struct gateway *gateway)
 {
     struct table *table = gate_newer_table(&gateway->gate, NULL);
@@ -210,6 +246,9 @@ void metrics_write(struct buf *out, struct gateway *gateway)
         write_servers(out, rows, count, gateway);
     }
     write_process(out, gateway, table);
+    write_cache(out, &gateway->cache);
+    if (gateway->journal)
+        write_journal(out, gateway->journal);
     arena_fini(&arena);
     gate_drop_table(&gateway->gate, table);
     model_metrics_write(out, gateway);
