@@ -59,7 +59,8 @@ static const struct field listener_fields[] = {
      .default_text = "none",
      .choices = auth_choices,
      .choice_count = ARRAY_LEN(auth_choices),
-     .help = "Who may ask: everyone, or those who send the master key."},
+     .help = "Who may ask: everyone; who sends the master key; who sends a key of ai_api_keys, or none at all (`optional`); "
+             "who sends one (`keys`)."},
     {.name = {"master_key", 10},
      .type = &field_secret,
      .offset = offsetof(struct listener_config, master_key),
