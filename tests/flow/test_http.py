@@ -114,9 +114,12 @@ def test_absolute_form(client):
 
 
 def test_health(client):
-    for path, text in (("/healthz", "healthy"), ("/health", "healthy"), ("/", "running"), ("/readyz", "ready")):
+    for path, text in (("/healthz", "healthy"), ("/health", "healthy"), ("/readyz", "ready")):
         client.send(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
         assert json.loads(client.read_answer().body) == {"status": text}
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    root = json.loads(client.read_answer().body)
+    assert root.keys() == {"name", "version", "status"} and root["status"] == "running"
 
 
 POST = "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n"
