@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """REST on the admin listener: what it shows and changes, who may, and that a change is in force when it is answered."""
+import concurrent.futures
 import json
 import re
 import ssl
 import subprocess
 
 import httpx
+import pymysql
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from programs import PATIENCE, server, wait_for
@@ -409,3 +411,31 @@ def test_tls_makes_the_cookie_secure(start, tmp_path):
                     rest_options={"verify": ssl.create_default_context(cafile=str(cert))})
     answer = rest.post("/admin/login", json={"username": "admin", "password": PASSWORD})
     assert answer.headers["Set-Cookie"].endswith("; Secure")
+
+
+# ---- others who write ----
+
+
+def test_another_writer_is_waited_for_or_told(start):
+    listeners = [*LISTENERS, {"name": "sql", "address": "127.0.0.1:0", "serves": ["sql"]}]
+    gw, rest = start(listeners=listeners)
+    port = int(re.search(r"listening  +sql +\S+?:(\d+)\b", gw.output).group(1))
+    other = pymysql.connect(host="127.0.0.1", port=port, user="admin")
+    with other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO ai_model_aliases (alias, model) VALUES ('a', 'm')")
+        busy = rest.post("/api/aliases", json={"alias": "b", "model": "m"})
+        assert busy.status_code == 503 and int(busy.headers["Retry-After"]) >= 1
+        assert rest.show("/api/aliases") == []
+        cursor.execute("COMMIT")
+    assert [row["alias"] for row in rest.show("/api/aliases")] == ["a"]
+    rest.add("/api/aliases", alias="b", model="m")
+
+
+def test_many_write_at_once(start):
+    gw, rest = start()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(lambda i: rest.post("/api/aliases", json={"alias": f"a{i:02}", "model": "m"}).status_code,
+                             range(48)))
+    assert set(made) <= {201, 503}
+    assert len(rest.show("/api/aliases")) == made.count(201) > 0
