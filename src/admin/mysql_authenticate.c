@@ -78,6 +78,7 @@ bool mysql_open_sql(struct mysql_session *session)
         .user = buf_str(&session->user),
         .host = mysql_session_host(session, host_text),
         .may_write = account_of(session).may_write,
+        .id = session->id,
     };
     struct str database = buf_str(&session->database);
     mysql_session_drop_sql(session);

@@ -51,6 +51,7 @@ struct sql_identity {
     struct str user; /* "admin" */
     struct str host; /* text of the peer's address */
     bool may_write;
+    uint32_t id; /* number of the connection, as its client knows it; 0: it has none */
 };
 
 /* NULL when memory is short or the store cannot be opened. */
@@ -58,8 +59,6 @@ MUST_USE struct sql_session *sql_session_new(struct sql_engine *engine, const st
 
 /* Rolls back, and ends a running statement without further calls of its sink. */
 void sql_session_free(struct sql_session *session);
-
-unsigned sql_session_id(const struct sql_session *session);
 
 /* Runs one statement; one at a time. `params` are for its question marks. Statement, parameters and sink have to stay
  * until done. Several statements in one text are refused. */

@@ -114,6 +114,19 @@ void sql_kill(struct sql_session *session, const struct sql_call *call)
     session->affected = is_found;
 }
 
+/* What clients send on Ctrl-C, with the number of their session: never about requests, whose numbers may be the same.
+ * Statements end within sql_statement_timeout_ms, on this one thread: when this is read, the one that is meant has. */
+void sql_kill_query(struct sql_session *session, const struct sql_call *call)
+{
+    struct str what = sql_call_text(session, call, 0);
+    uint64_t id = 0;
+    if (str_to_u64(what, &id) && id > 0)
+        LIST_EACH (node, &session->engine->sessions)
+            if (LIST_ITEM(node, struct sql_session, node)->identity.id == id)
+                return;
+    sql_error_set(&session->error, SQL_ERR_NO_SUCH_THREAD, "Unknown thread id: " STR_FMT, STR_ARG(what));
+}
+
 void sql_drain(struct sql_session *session, const struct sql_call *call)
 {
     struct str name = sql_call_text(session, call, 0);

@@ -21,7 +21,6 @@ struct sql_engine {
 
     /* Its own. */
     struct list sessions; /* of struct sql_session */
-    unsigned last_id;
     struct list publishes; /* of struct sql_publish: changes that are on their way to the workers */
     struct match_scratch scratch;
     struct json_reader *json;

@@ -121,7 +121,7 @@ static void connection_id(sqlite3_context *context, int argc, sqlite3_value **ar
 {
     (void)argc;
     (void)argv;
-    sqlite3_result_int64(context, session_of(context)->id);
+    sqlite3_result_int64(context, session_of(context)->identity.id);
 }
 
 static void last_insert_id(sqlite3_context *context, int argc, sqlite3_value **argv)

@@ -22,7 +22,6 @@ static void proceed(struct sql_session *session);
 enum err sql_engine_init(struct sql_engine *engine)
 {
     list_init(&engine->sessions);
-    engine->last_id = 0;
     list_init(&engine->publishes);
     engine->json = json_reader_new(ROUTE_BODY_MAX);
     enum err err = engine->json ? match_scratch_init(&engine->scratch) : ERR_NO_MEMORY;
@@ -43,6 +42,7 @@ void sql_engine_fini(struct sql_engine *engine)
 static bool copy_identity(struct sql_session *session, const struct sql_identity *identity)
 {
     session->identity.may_write = identity->may_write;
+    session->identity.id = identity->id;
     session->identity.user = arena_dup(&session->identity_arena, identity->user);
     session->identity.host = arena_dup(&session->identity_arena, identity->host);
     return session->identity.user.ptr && session->identity.host.ptr;
@@ -61,7 +61,6 @@ struct sql_session *sql_session_new(struct sql_engine *engine, const struct sql_
     if (!session)
         return NULL;
     session->engine = engine;
-    session->id = ++engine->last_id;
     session->has_autocommit = true;
     arena_init(&session->identity_arena, NULL);
     arena_init(&session->arena, NULL);
@@ -102,11 +101,6 @@ void sql_session_free(struct sql_session *session)
     arena_fini(&session->arena);
     arena_fini(&session->identity_arena);
     free(session);
-}
-
-unsigned sql_session_id(const struct sql_session *session)
-{
-    return session->id;
 }
 
 bool sql_session_use(struct sql_session *session, struct str schema)

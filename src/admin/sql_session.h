@@ -46,7 +46,6 @@ struct sql_publish {
 struct sql_session {
     struct list node; /* in engine->sessions */
     struct sql_engine *engine;
-    unsigned id;
     struct arena identity_arena;
     struct sql_identity identity;
     struct db db;

@@ -69,7 +69,10 @@ void fill_sessions(struct sql_session *session, struct sql_rows *rows)
     LIST_EACH (node, &session->engine->sessions) {
         const struct sql_session *other = LIST_ITEM(node, struct sql_session, node);
         sql_rows_begin(rows);
-        sql_add_integer(rows, other->id);
+        if (other->identity.id > 0)
+            sql_add_integer(rows, other->identity.id);
+        else
+            sql_add_null(rows);
         sql_add_text(rows, other->identity.user);
         sql_add_text(rows, other->identity.host);
         sql_add_text(rows, str_from(stages[other->stage]));

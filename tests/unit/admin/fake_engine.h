@@ -50,12 +50,6 @@ void sql_session_free(struct sql_session *session)
     free(session);
 }
 
-unsigned sql_session_id(const struct sql_session *session)
-{
-    (void)session;
-    return 1;
-}
-
 bool sql_session_use(struct sql_session *session, struct str schema)
 {
     snprintf(session->schema, sizeof(session->schema), STR_FMT, STR_ARG(schema));
