@@ -460,6 +460,7 @@ int cli_serve(const struct cli *cli)
     static struct control control; /* large, and there is one */
     control.cli = *cli;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file size is a full disk, no reason to die */
     allow_core_dumps(false);
     raise_descriptor_limit();
     printf("fairlead %s\n", FAIRLEAD_VERSION);

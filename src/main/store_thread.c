@@ -150,6 +150,21 @@ static void complain(struct store_thread *store, enum err err, const char *why)
     log_error("ledger: %s; records wait in the journal", why);
 }
 
+/* Requests go on without it: somebody should be told. */
+static void report_journal(struct store_thread *store)
+{
+    struct journal_numbers numbers;
+    journal_read_numbers(store->journal, &numbers);
+    if (numbers.state == store->journal_state)
+        return;
+    store->journal_state = numbers.state;
+    if (numbers.state == JOURNAL_OK)
+        log_info("journal: ok again; %llu records were dropped since the start", (unsigned long long)numbers.dropped);
+    else
+        log_error("journal: %s; requests go on, but will be missing in request_log and usage_ledger",
+                  journal_state_text(numbers.state));
+}
+
 /* Each collection is a commit that waits for the disk, so not at every turn. */
 static void collect(struct store_thread *store, usec_t now)
 {
@@ -167,6 +182,7 @@ static void on_tend(struct wheel_timer *timer)
     usec_t now = loop_now(&store->loop);
     journal_set_limits(store->journal, journal_limits_from(current_settings(store)));
     journal_tend(store->journal, now);
+    report_journal(store);
     if (now >= store->collect_at)
         collect(store, now);
     cache_drop_expired(&store->gateway->cache, now);

@@ -28,6 +28,7 @@ struct store_thread {
     struct mysql_server mysql;
     struct mysql_owner owner;
     usec_t collect_at, complained_at; /* of the ledger */
+    enum journal_state journal_state; /* that the log has told */
     struct table *table; /* in force when the owner was last asked; a reference */
     struct rest rest;
     void (*on_reload_wanted)(void *context); /* REST wants what SIGHUP does; on the store thread. main's to set */
