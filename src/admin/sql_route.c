@@ -73,14 +73,6 @@ static bool read_request(struct sql_session *session, struct str json, struct op
     return false;
 }
 
-static const struct user_config *find_user(const struct config *config, struct str name)
-{
-    for (size_t i = 0; i < config->user_count; i++)
-        if (str_eq(config->users[i].name, name))
-            return &config->users[i];
-    return NULL;
-}
-
 static void explain_request(struct explanation *e)
 {
     struct str real = policy_real_model(e->table->policy, e->facts.model);
@@ -206,9 +198,11 @@ void sql_explain_route(struct sql_session *session, const struct sql_call *call)
     if (!read_request(session, sql_call_text(session, call, 0), &request))
         return;
     struct explanation e = {.session = session, .table = sql_session_table(session)};
-    const struct user_config *user = find_user(e.table->policy->config, request.user);
+    /* The body's "user" stands for what a key or a header would say. */
+    struct str name = request.user.len > 0 ? request.user : STR("anonymous");
+    const struct user_config *user = identity_user(&e.table->policy->identities, name);
     e.facts = (struct route_facts){.model = request.model,
-                                   .user = request.user,
+                                   .user = name,
                                    .last_text = request.last_text,
                                    .default_hostgroup = user ? user->default_hostgroup : 0};
     e.rows = sql_session_answer(session, columns, ARRAY_LEN(columns));

@@ -610,7 +610,14 @@ static void test_explain_route(void **state)
         expect("EXPLAIN ROUTE '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}'",
                first);
     free((void *)first);
+    expect_contains("EXPLAIN ROUTE '{\"model\":\"unknown\"}'", "user 'anonymous'");
     expect_contains("EXPLAIN ROUTE '{\"model\":\"unknown\"}'", "|choice,,refused");
+    expect("INSERT INTO ai_users (username, default_hostgroup) VALUES ('ada', 7)", "1 affected");
+    expect("INSERT INTO routing_rules (match_user, destination_hostgroup, priority) VALUES ('ada', 7, 0)",
+           "1 affected");
+    expect_contains("EXPLAIN ROUTE '{\"model\":\"filed-model\",\"user\":\"ada\"}'", "|choice,filed,now,7");
+    expect_contains("EXPLAIN ROUTE '{\"model\":\"filed-model\"}'", "rule,1, priority 0,no,7");
+    expect_contains("EXPLAIN ROUTE '{\"model\":\"gpt-4o\",\"user\":\"ada\"}'", "|choice,,refused");
     expect_begins("EXPLAIN ROUTE 'nonsense'", "1210 HY000");
 }
 
