@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define LINGER_TIME (2 * USEC_PER_SEC)
-#define OUT_MAX ((size_t)4 << 20) /* far above what one turn can leave; a cap, not a target */
+#define OUT_MAX ((size_t)40 << 20) /* the longest page that is answered whole, and more; a cap, not a target */
 #define CONTINUE_LINE STR("HTTP/1.1 100 Continue\r\n\r\n")
 
 static void conn_read_requests(struct http_conn *conn, struct str bytes);

@@ -13,8 +13,8 @@
 #include "wire/json_read.h"
 
 #define REST_BODY_MAX ((size_t)1 << 20)
-#define REST_ANSWER_MAX ((size_t)3 << 20) /* what a connection keeps for a slow client is a little more */
-#define REST_REQUESTS_MAX 64              /* at a time; more get 503 */
+#define REST_ANSWER_MAX ((size_t)16 << 20)
+#define REST_REQUESTS_MAX 64 /* at a time; more get 503 */
 #define REST_CONNECTIONS_MAX 1024
 
 struct rest_listener {

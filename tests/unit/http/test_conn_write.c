@@ -4,6 +4,7 @@
 
 #include "conn_fixture.h"
 
+#define LARGE_PAGE ((size_t)32 << 20)
 #define ASK STR("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 #define CHUNKED_HEAD STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
@@ -99,6 +100,25 @@ static void test_two_at_once(void **state)
     RUN_UNTIL(service.conn_count == 0);
     client_close(&one);
     client_close(&other);
+}
+
+/* A page of metrics of a large installation, to a client that takes its time. */
+static void test_a_large_page(void **state)
+{
+    struct client client = ask_and_hold(ASK);
+    struct buf page;
+    (void)state;
+    buf_init(&page, LARGE_PAGE);
+    assert_true(buf_reserve(&page, LARGE_PAGE));
+    memset(page.ptr, 'x', LARGE_PAGE);
+    page.len = LARGE_PAGE;
+    http_conn_reply(held, 200, TEXT, STR_NONE, buf_str(&page));
+    buf_free(&page);
+    turns(10);
+    RUN_UNTIL((client_read(&client), client.got.len > LARGE_PAGE || client.saw_end || client.saw_reset));
+    assert_true(client.got.len > LARGE_PAGE);
+    assert_int_equal(client.got.ptr[client.got.len - 1], 'x');
+    client_close(&client);
 }
 
 static void test_backpressure(void **state)
@@ -353,6 +373,7 @@ int main(void)
         CASE(test_chunks),
         CASE(test_many_pieces),
         CASE(test_two_at_once),
+        CASE(test_a_large_page),
         CASE(test_backpressure),
         CASE(test_slow_client_gets_all),
         CASE(test_client_that_takes_nothing),

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define GIVE_UP (10 * USEC_PER_SEC)
-#define ANSWER_ROOM ((size_t)4 << 20)
+#define ANSWER_ROOM ((size_t)32 << 20)
 
 static struct loop loop;
 static struct gateway gateway;

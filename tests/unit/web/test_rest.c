@@ -390,7 +390,7 @@ static void test_errors_of_statements(void **state)
 
 static void test_an_answer_that_is_too_long(void **state)
 {
-    static char row[1 << 20];
+    static char row[5 << 20];
     (void)state;
     memset(row, 'x', sizeof(row) - 1);
     fake_will((struct fake_answer){.columns = "alias", .rows = {row, row, row, row}});
