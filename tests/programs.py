@@ -334,6 +334,15 @@ def mariadb(target, *arguments, input="", timeout=PATIENCE):
                           input=input, capture_output=True, text=True, timeout=timeout, env=env, check=False)
 
 
+def make_certificate(folder, name):
+    """A self-signed one for 127.0.0.1 and localhost: (certificate, key)."""
+    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return str(cert), str(key)
+
+
 def complete(config):
     """`config` with what tests want where it says nothing: free ports, two workers, a short drain."""
     listeners = [

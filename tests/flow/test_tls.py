@@ -3,23 +3,13 @@
 import hashlib
 import socket
 import ssl
-import subprocess
 
 import httpx
 import openai
 import pytest
-from programs import server, wait_for
+from programs import make_certificate, server, wait_for
 
 HELLO = [{"role": "user", "content": "hello"}]
-
-
-def make_certificate(folder, name):
-    """A self-signed one for 127.0.0.1 and localhost: (certificate, key)."""
-    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-                    "-keyout", key, "-out", cert], check=True, capture_output=True)
-    return str(cert), str(key)
 
 
 @pytest.fixture

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stock clients of MySQL against the SQL administration: logins, TLS, limits, and what graphical tools ask."""
+import re
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pymysql
+import pytest
+from programs import BIN, PATIENCE, make_certificate, mariadb, wait_for
+from pymysql.constants import CLIENT, COMMAND
+
+HERE = Path(__file__).parent
+PASSWORD = "correct horse 'battery' staple"
+
+
+def good(ended):
+    assert ended.returncode == 0 and ended.stderr == "", ended
+    return ended.stdout
+
+
+def failed(ended, number):
+    """The client's message; it must have ended with this error of the server."""
+    assert ended.returncode != 0 and f"ERROR {number} " in ended.stderr, ended
+    return ended.stderr
+
+
+# ---- the mariadb command line ----
+
+
+def test_mariadb_runs_a_statement(administered):
+    gw = administered()
+    assert good(mariadb(gw, "-e", "SHOW STATS")).splitlines()[0] == "Variable\tValue"
+    added = good(mariadb(gw, "-vvv", "-e", "INSERT INTO routing_rules (match_model, destination_hostgroup) VALUES "
+                                           "('llama*', 0), ('gpt-4*', 0)"))
+    assert "Query OK, 2 rows affected" in added
+    shown = good(mariadb(gw, "--column-names", "-t", "-e", "SELECT match_model, priority FROM routing_rules ORDER BY id"))
+    assert shown == ("+-------------+----------+\n| match_model | priority |\n+-------------+----------+\n"
+                     "| llama*      |      100 |\n| gpt-4*      |      100 |\n+-------------+----------+\n")
+
+
+def test_mariadb_with_several_statements_and_a_terminal_like_input(administered):
+    """What a person types: \\G, USE with its look at all tables for completion, SHOW DATABASES, \\s."""
+    gw = administered()
+    typed = ("SHOW DATABASES;\nUSE information_schema\nUSE fairlead;\nSELECT 1 AS one,\n 2 AS two\\G\n"
+             "SELECT DATABASE();\nDESCRIBE ai_model_aliases;\nSHOW TABLES LIKE 'ai_u%';\nHELP;\n\\s\n")
+    shown = good(mariadb(gw, "--auto-rehash", "-n", input=typed))
+    assert "fairlead\ninformation_schema\n" in shown
+    assert "one: 1\ntwo: 2\n" in shown
+    assert "alias\tvarchar(128)\tNO\tPRI" in shown and "ai_users" in shown
+    assert "5.7.0-MindBalancer" in shown and "admin@127.0.0.1" in shown
+
+
+def test_mariadb_errors(administered):
+    gw = administered()
+    assert "(42000)" in failed(mariadb(gw, "-e", "NONSENSE"), 1064)
+    assert "(42S02)" in failed(mariadb(gw, "-e", "SELECT * FROM nowhere"), 1146)
+    assert "(42S22)" in failed(mariadb(gw, "-e", "SELECT none FROM ai_users"), 1054)
+    failed(mariadb(gw, "elsewhere", "-e", "SELECT 1"), 1049)
+    assert good(mariadb(gw, "fairlead", "-N", "-e", "SELECT DATABASE()")) == "fairlead\n"
+    failed(mariadb(gw, "-uroot", "-e", "SELECT 1"), 1045)
+
+
+def test_mariadb_takes_unicode_and_quotes(administered):
+    gw = administered()
+    good(mariadb(gw, input="INSERT INTO ai_users (username, comment) VALUES ('ada', 'it''s \\'a\\' \\\\ 日本 \"x\"; -- no');\n"))
+    assert good(mariadb(gw, "-N", "-r", "-e", "SELECT comment FROM ai_users")) == "it's 'a' \\ 日本 \"x\"; -- no\n"
+
+
+def test_the_quick_start_from_a_file(sim, administered, tmp_path):
+    gw = administered()
+    script = (f"INSERT INTO ai_servers (name, provider_type, endpoint, models) VALUES ('x', 'custom', '{sim().url}', 'm');\n"
+              "LOAD AI SERVERS TO RUNTIME;\nSAVE AI SERVERS TO DISK;\nSET max_retries = 5;\nCACHE CLEAR;\n")
+    good(mariadb(gw, input=script))
+    assert gw.chat().status_code == 200
+    assert good(mariadb(gw, "-N", "-e", "SHOW VARIABLES LIKE 'max_retries'")) == "max_retries\t5\n"
+
+
+def test_mariadb_dump_reads_a_table(administered):
+    """As a backup; without the parts of MySQL that are not here."""
+    gw = administered()
+    gw.sql("INSERT INTO ai_users (username, comment) VALUES ('ada', 'it''s')")
+    rows = good(mariadb(gw, "--xml", "-e", "SELECT username, comment FROM ai_users"))
+    assert '<field name="username">ada</field>' in rows and "it&apos;s" in rows or "it's" in rows
+
+
+# ---- logins ----
+
+
+@pytest.fixture
+def hashed():
+    """hashed(password): as fairlead hash-password prints it."""
+
+    def make(password):
+        done = subprocess.run([BIN / "fairlead", "hash-password"], input=password + "\n",
+                              capture_output=True, text=True, timeout=PATIENCE, check=True)
+        return done.stdout.strip()
+
+    return make
+
+
+# bcrypt of "secret", cost 4
+BCRYPT = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+
+
+def refusal(program, **options):
+    """The number and the text that a login is refused with."""
+    with pytest.raises(pymysql.MySQLError) as caught:
+        pymysql.connect(host="127.0.0.1", port=program.sql_port, connect_timeout=PATIENCE, read_timeout=PATIENCE,
+                        **{"user": "admin", **options})
+    return caught.value.args
+
+
+def test_login_with_a_password(administered, sql_session):
+    gw = administered(admin_password=PASSWORD)
+    for plugin in (None, "mysql_native_password", "caching_sha2_password"):
+        session = sql_session(gw, password=PASSWORD, **({"auth_plugin_map": {}} if plugin is None else {}))
+        assert session("SELECT user()").only() == "admin@127.0.0.1"
+    assert good(mariadb(gw, f"-p{PASSWORD}", "-N", "-e", "SELECT 1")) == "1\n"
+    for wrong in ("wrong", "", PASSWORD + " "):
+        number, text = refusal(gw, password=wrong)
+        assert number == 1045 and f"using password: {'YES' if wrong else 'NO'}" in text
+    assert refusal(gw, password=PASSWORD, user="root")[0] == 1045
+    failed(mariadb(gw, "-pwrong", "-e", "SELECT 1"), 1045)
+    assert "correct horse" not in gw.output + gw.error_output
+
+
+def test_login_with_caching_sha2(administered):
+    gw = administered(admin_password=PASSWORD)
+    assert good(mariadb(gw, "--default-auth=caching_sha2_password", f"-p{PASSWORD}", "-N", "-e", "SELECT 1")) == "1\n"
+    failed(mariadb(gw, "--default-auth=caching_sha2_password", "-pwrong", "-e", "SELECT 1"), 1045)
+
+
+@pytest.mark.parametrize("kind", ["argon2id", "bcrypt"])
+def test_login_with_a_hash(administered, sql_session, hashed, kind):
+    """The password itself is needed: it comes encrypted by the server's key, the second time by the short way."""
+    gw = administered(admin_password_hash=hashed("secret") if kind == "argon2id" else BCRYPT)
+    for _ in range(2):
+        assert sql_session(gw, password="secret")("SELECT 1").only() == 1
+    assert good(mariadb(gw, "-psecret", "-N", "-e", "SELECT 1")) == "1\n"
+    assert refusal(gw, password="wrong")[0] == refusal(gw, password="")[0] == 1045
+    assert refusal(gw, password="secret", user="root")[0] == 1045
+
+
+def test_a_new_password_acts_at_once(administered, sql_session, hashed):
+    gw = administered()
+    gw.sql(f"SET admin_password = 'first one'")
+    assert refusal(gw, password="")[0] == 1045
+    assert sql_session(gw, password="first one")("SELECT 1").only() == 1
+    gw.sql("SET admin_username = 'root'")
+    assert refusal(gw, password="first one")[0] == 1045
+    assert sql_session(gw, user="root", password="first one")("SELECT 1").only() == 1
+    assert gw.sql("SELECT 1").only() == 1  # who is in stays in
+    shown = gw.sql("SHOW VARIABLES LIKE 'admin_p%'")
+    assert "first one" not in str(shown)
+
+
+def test_too_many_sessions(administered, sql_session):
+    gw = administered(sql_max_sessions=2)
+    sessions = [sql_session(gw), sql_session(gw)]
+    assert refusal(gw)[0] == 1040
+    sessions[0].close()
+    wait_for(lambda: not login_fails(gw), "room for a session")
+
+
+def login_fails(gw):
+    try:
+        pymysql.connect(host="127.0.0.1", port=gw.sql_port, user="admin").close()
+        return False
+    except pymysql.MySQLError:
+        return True
+
+
+def test_who_says_nothing_is_hung_up_on(administered):
+    gw = administered(sql_login_timeout_ms=200)
+    with socket.create_connection(("127.0.0.1", gw.sql_port), timeout=PATIENCE) as connection:
+        received = b""
+        while piece := connection.recv(4096):
+            received += piece
+    assert b"5.7.0-MindBalancer" in received
+
+
+def test_a_packet_that_is_too_large(administered, sql_session):
+    gw = administered(sql_max_packet_bytes=2048)
+    session = sql_session(gw)
+    assert session("SELECT '" + "x" * 2000 + "'").only() == "x" * 2000
+    number, _ = session.fails("SELECT '" + "x" * 4000 + "'")
+    assert number in (1153, 2006, 2013)
+    assert sql_session(gw)("SELECT 1").only() == 1
+
+
+def test_large_statements_and_rows(administered, sql_session):
+    """More than one packet of the protocol, which holds 16 MiB less one."""
+    gw = administered(sql_max_packet_bytes=40_000_000)
+    for size in (65_535, 70_000, 16_777_215 - 10, 17_000_000):
+        assert len(sql_session(gw, max_allowed_packet=64 << 20)("SELECT '" + "x" * size + "'").only()) == size
+
+
+def test_commands_of_the_protocol(administered, sql_session):
+    session = sql_session(administered())
+    connection = session.connection
+    connection.ping(reconnect=False)
+    connection.select_db("information_schema")
+    assert session("SELECT database()").only() == "information_schema"
+    for unknown in (0x1E, 0x55, COMMAND.COM_BINLOG_DUMP):
+        connection._execute_command(unknown, b"x")
+        with pytest.raises(pymysql.MySQLError) as caught:
+            connection._read_packet()
+        assert caught.value.args[0] == 1047
+    assert connection.get_server_info() == "5.7.0-MindBalancer"
+    assert session.fails("SELECT 1; SELECT 2")[0] == 1064
+
+
+def test_multi_statements_are_off_even_if_asked_for(administered, sql_session):
+    session = sql_session(administered(), client_flag=CLIENT.MULTI_STATEMENTS)
+    assert session.fails("INSERT INTO ai_users (username) VALUES ('a'); DELETE FROM ai_users WHERE 1")[0] == 1064
+    assert session("SELECT count(*) FROM ai_users").only() == 0
+
+
+def test_escapes_of_pymysql(administered, sql_session):
+    session = sql_session(administered())
+    texts = ["it's", 'a "b"', "back\\slash", "new\nline\ttab\r", "percent % _", "日本 ü 😀", "; DROP TABLE x --", "\x1a", ""]
+    for number, text in enumerate(texts):
+        session("INSERT INTO ai_users (username, comment) VALUES (%s, %s)", f"u{number}", text)
+        assert session("SELECT comment FROM ai_users WHERE username = %s", f"u{number}").only() == text
+        assert session("SELECT count(*) FROM ai_users WHERE comment = %s", text).only() == 1
+    assert session("SELECT %s, %s, %s", 1, 2.5, None).only() == (1, 2.5, None)
+
+
+# ---- TLS ----
+
+
+@pytest.fixture
+def with_tls(administered, tmp_path):
+    """(Fairlead whose SQL listener has a certificate, path of that)."""
+    cert, key = make_certificate(tmp_path, "sql")
+    return administered(listeners={"sql": {"tls_cert_file": cert, "tls_key_file": key}}, admin_password=PASSWORD), cert
+
+
+def test_tls(with_tls, sql_session):
+    gw, cert = with_tls
+    session = sql_session(gw, password=PASSWORD, ssl=ssl.create_default_context(cafile=cert))
+    assert session.connection._sock.version().startswith("TLSv1.")
+    assert session("SELECT 1").only() == 1
+    assert len(session("SELECT '" + "x" * 100_000 + "'").only()) == 100_000
+    shown = good(mariadb(gw, "--ssl", f"--ssl-ca={cert}", "--ssl-verify-server-cert", f"-p{PASSWORD}", "-e", "\\s"))
+    assert re.search(r"SSL:\s+Cipher in use is TLS", shown)
+    assert sql_session(gw, password=PASSWORD)("SELECT 1").only() == 1  # in clear too, as MySQL has it
+    other = ssl.create_default_context()
+    assert refusal(gw, password=PASSWORD, ssl=other)[0] == 2003
+    assert refusal(gw, password="wrong", ssl=ssl.create_default_context(cafile=cert))[0] == 1045
+
+
+def test_tls_with_a_hash(administered, sql_session, hashed, tmp_path):
+    """Under TLS the password goes as it is."""
+    cert, key = make_certificate(tmp_path, "sql")
+    gw = administered(listeners={"sql": {"tls_cert_file": cert, "tls_key_file": key}}, admin_password_hash=hashed("secret"))
+    context = ssl.create_default_context(cafile=cert)
+    for _ in range(2):
+        assert sql_session(gw, password="secret", ssl=context)("SELECT 1").only() == 1
+    assert refusal(gw, password="wrong", ssl=context)[0] == 1045
+    assert good(mariadb(gw, "--ssl", "-psecret", "-N", "-e", "SELECT 1")) == "1\n"
+
+
+# ---- other languages ----
+
+
+@pytest.mark.parametrize("password", ["", PASSWORD])
+def test_mysql2(administered, password):
+    gw = administered(admin_password=password)
+    script = HERE / "mysql2.mjs"
+    done = subprocess.run(["node", script, str(gw.sql_port), password], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok ") == script.read_text().count("\n  async ")
+
+
+@pytest.fixture(scope="session")
+def go_client(tmp_path_factory):
+    """The program of tests/flow/go, built."""
+    program = tmp_path_factory.mktemp("go") / "client"
+    done = subprocess.run(["go", "build", "-o", program, "."], cwd=HERE / "go", capture_output=True, text=True, timeout=280,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@pytest.mark.parametrize("kind", ["none", "clear", "hash"])
+def test_go_sql_driver(administered, go_client, hashed, kind):
+    settings = {"none": {}, "clear": {"admin_password": "secret"}, "hash": {"admin_password_hash": hashed("secret")}}[kind]
+    gw = administered(**settings)
+    password = "" if kind == "none" else ":secret"
+    done = subprocess.run([go_client, f"admin{password}@tcp(127.0.0.1:{gw.sql_port})/fairlead"], capture_output=True,
+                          text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0 and done.stdout == "ok\n", done.stdout + done.stderr
