@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/sql_text.h"
 
+#include <sqlite3.h>
+
 #define ENOUGH_SHOWN 80 /* bytes of a faulty place that a message repeats */
 
 /* What the table that a statement writes to still waits for. */
@@ -242,6 +244,25 @@ static void translate_with(struct translator *t)
     t->facts.has_with = true;
 }
 
+/* A name behind AS that is a keyword of SQLite, but none in MySQL ("nothing", "glob"). */
+static bool is_alias_of_ours_alone(const struct translator *t)
+{
+    static const char *const parts[] = {"MATERIALIZED", "NOT"}; /* of WITH x AS ... */
+    if (!sql_token_is(&t->previous, STR("AS")) || !sqlite3_keyword_check(t->token.text.ptr, (int)t->token.text.len))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (sql_token_is(&t->token, str_from(parts[i])))
+            return false;
+    return true;
+}
+
+static void put_quoted(struct translator *t)
+{
+    put(t, STR("`"));
+    buf_add(t->out, t->token.text);
+    buf_add_char(t->out, '`');
+}
+
 static void translate_word(struct translator *t)
 {
     struct sql_token next;
@@ -271,6 +292,10 @@ static void translate_word(struct translator *t)
     }
     if (t->out->len == t->start + t->facts.with_at && sql_token_is(&t->token, STR("WITH"))) {
         translate_with(t);
+        return;
+    }
+    if (is_alias_of_ours_alone(t)) {
+        put_quoted(t);
         return;
     }
     note_verb(t);

@@ -101,20 +101,21 @@ static void check_auth(struct loader *loader, const struct yaml_node *node,
         loader_report(loader, key->mark, "master_key in %s is empty", loader->place);
 }
 
-/* Administration has its own logins and its own thread: neither half is left without effect. */
-static void check_admin(struct loader *loader, const struct yaml_node *node,
-                        const struct listener_config *listener)
+/* Inference is served by the workers, all else by other threads, and keys of clients are only for it: nothing is left
+ * without effect. */
+static void check_inference(struct loader *loader, const struct yaml_node *node,
+                            const struct listener_config *listener)
 {
     const struct yaml_node *auth = yaml_get(node, STR("auth"));
-    if (!(listener->serves & SERVES_ADMIN))
-        return;
-    if (listener->serves & SERVES_INFERENCE)
-        loader_report(loader, yaml_get(node, STR("serves"))->mark,
-                      "serves in %s: admin and inference need listeners of their own", loader->place);
-    else if (auth && !auth->is_broken && listener->auth != AUTH_NONE)
+    if (listener->serves & SERVES_INFERENCE) {
+        if (listener->serves != SERVES_INFERENCE)
+            loader_report(loader, yaml_get(node, STR("serves"))->mark,
+                          "serves in %s: inference needs a listener of its own", loader->place);
+    } else if (listener->serves != 0 && auth && !auth->is_broken && listener->auth != AUTH_NONE) {
         loader_report(loader, auth->key_mark,
                       "auth in %s is for inference: administrators log in with admin_password",
                       loader->place);
+    }
 }
 
 static void check_listener(struct loader *loader, const struct yaml_node *node, void *object)
@@ -123,7 +124,7 @@ static void check_listener(struct loader *loader, const struct yaml_node *node, 
     check_pair(loader, node, STR("tls_key_file"), STR("tls_cert_file"));
     check_pair(loader, node, STR("tls_cert_file"), STR("tls_key_file"));
     check_auth(loader, node, listener);
-    check_admin(loader, node, listener);
+    check_inference(loader, node, listener);
     if ((listener->serves & SERVES_SQL) && listener->serves != SERVES_SQL)
         loader_report(loader, yaml_get(node, STR("serves"))->mark,
                       "serves in %s: sql needs a listener of its own", loader->place);

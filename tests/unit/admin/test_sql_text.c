@@ -41,6 +41,8 @@ static const struct {
     {STR("SELECT 5--3"), "SELECT 5- -3"},
     {STR("SELECT 5/**/*2"), "SELECT 5 *2"},
     {STR("SELECT 1 # comment"), "SELECT 1"},
+    {STR("SELECT 1 AS nothing, CAST(2 AS INTEGER) AS glob, 3 AS n"), "SELECT 1 AS `nothing`, CAST(2 AS INTEGER) AS `glob`, 3 AS n"},
+    {STR("WITH x AS MATERIALIZED (SELECT 1) SELECT * FROM x"), "WITH x AS MATERIALIZED (SELECT 1) SELECT * FROM x"},
     {STR("SELECT/* a */1"), "SELECT 1"},
     {STR("/*!40101 SELECT 1 */"), "SELECT 1"},
     {STR("SELECT /*!50000 1 +*/ 2"), "SELECT 1 + 2"},

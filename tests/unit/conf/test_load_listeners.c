@@ -25,10 +25,14 @@ static const struct load_row rows[] = {
     {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [sql, admin]}\n",
      "f:2:43: serves in listeners[0]: sql needs a listener of its own\n"},
     {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [admin, inference]}\n",
-     "f:2:43: serves in listeners[0]: admin and inference need listeners of their own\n"},
+     "f:2:43: serves in listeners[0]: inference needs a listener of its own\n"},
     {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [admin, metrics], auth: keys}\n",
      "f:2:61: auth in listeners[0] is for inference: administrators log in with admin_password\n"},
     {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [admin, metrics], auth: none}\n", ""},
+    {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [inference, metrics]}\n",
+     "f:2:43: serves in listeners[0]: inference needs a listener of its own\n"},
+    {"listeners:\n  - {name: a, address: \"[::1]:1\", serves: [sql], auth: keys}\n",
+     "f:2:50: auth in listeners[0] is for inference: administrators log in with admin_password\n"},
     {L ", auth: keys}\n", ""},
     {L ", auth: optional}\n", ""},
     {L ", auth: keys, master_key: x}\n", "f:2:72: master_key in listeners[0] has no effect without auth: master\n"},
@@ -67,7 +71,7 @@ static void test_values(void **state)
     (void)state;
     struct config *config = load_good(
         "listeners:\n"
-        "  - {name: a, address: \"[::1]:8443\", serves: [inference, metrics], auth: master,\n"
+        "  - {name: a, address: \"[::1]:8443\", serves: [inference], auth: master,\n"
         "     master_key: \"${NAME}\", tls_cert_file: /cert, tls_key_file: /key}\n"
         "  - {name: b, address: \"0.0.0.0:0\", serves: [inference], auth: master, master_key: {file: /key}}\n");
     const struct listener_config *a = &config->listeners[0], *b = &config->listeners[1];
@@ -75,7 +79,7 @@ static void test_values(void **state)
     assert_str(a->name, "a");
     assert_str(a->host, "::1");
     assert_int_equal(a->port, 8443);
-    assert_int_equal(a->serves, SERVES_INFERENCE | SERVES_METRICS);
+    assert_int_equal(a->serves, SERVES_INFERENCE);
     assert_int_equal(a->auth, AUTH_MASTER);
     assert_str(a->master_key, "value");
     assert_str(a->tls_cert_file, "/cert");

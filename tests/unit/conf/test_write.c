@@ -161,7 +161,7 @@ static void test_everything(void **state)
         "  admin_password: ${FAIRLEAD_ADMIN_PASSWORD}\n"
         "  api_key_encryption_key: a passphrase of some length\n"
         "listeners:\n"
-        "  - {name: locked, address: '[::1]:0', serves: [inference, metrics], auth: master, master_key: "
+        "  - {name: locked, address: '[::1]:0', serves: [inference], auth: master, master_key: "
         "sk-master,\n"
         "     tls_cert_file: /cert, tls_key_file: /key}\n"
         "  - {name: '8', address: '0.0.0.0:65535', serves: [sql]}\n"
