@@ -39,7 +39,7 @@ static void test_rows(void **state)
         "\n| `stats_ai_requests` | `timestamp` DATETIME, `server` VARCHAR(64),",
         "\n`ROUTINES` (always empty),\n",
         "\n| `SHOW COLLATION ~` | Collations. |\n",
-        "\n| `KILL [QUERY\\|CONNECTION] $` | Ends a running request, by its Id or request_id. |\n",
+        "\n| `SHOW WARNINGS\\|ERRORS [LIMIT ...]` | Always empty: what is wrong is an error. |\n",
         "\n`autocommit`,\n",
     };
     struct buf out;
