@@ -138,7 +138,7 @@ static void write_settings(struct buf *out)
     buf_add(out, STR("\n## settings\n\n"
                      "A change of a setting marked *reload* acts on requests that start after the "
                      "reload; one marked\n*restart* is only read at the start, and a reload that "
-                     "changes it is refused.\n"));
+                     "changes it is refused. What SQL has SET goes\nbefore the file ([sql.md](sql.md)).\n"));
     for (size_t i = 0; i < settings_count; i++) {
         struct str title = setting_group(&settings_table[i]);
         if (!str_eq(title, group))
