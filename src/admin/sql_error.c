@@ -131,13 +131,16 @@ static bool set_by_text(struct sql_error *error, const char *text)
 
 #pragma GCC diagnostic pop
 
+/* A text in quotes may be a secret in the wrong place: it is not repeated. */
 void sql_error_from_sqlite(struct sql_error *error, sqlite3 *db)
 {
     const char *text = sqlite3_errmsg(db);
     if (set_by_code(error, sqlite3_extended_errcode(db), text) || set_by_text(error, text))
         return;
     bool is_syntax = strstr(text, "syntax error") || strstr(text, "unrecognized token");
-    if (is_syntax)
+    if (is_syntax && strchr(text, '\''))
+        sql_error_set(error, SQL_ERR_SYNTAX, "You have an error in your SQL syntax: near a text in quotes");
+    else if (is_syntax)
         sql_error_set(error, SQL_ERR_SYNTAX, "You have an error in your SQL syntax: %s", text);
     else
         sql_error_set(error, SQL_ERR_OTHER, "%s", text);

@@ -55,10 +55,19 @@ static void put_word(struct translator *t, struct str word)
     t->token.is_spaced = true;
 }
 
+/* What a message repeats of a faulty place: nothing in quotes, which may be a secret. */
+static struct str shown_from(const struct translator *t, size_t at)
+{
+    struct str shown = {t->lexer.statement.ptr + at, MIN(t->lexer.statement.len - at, (size_t)ENOUGH_SHOWN)};
+    for (size_t i = 0; i < shown.len; i++)
+        if (shown.ptr[i] == '\'' || shown.ptr[i] == '"')
+            shown.len = i + 1;
+    return shown;
+}
+
 static void refuse_syntax(struct translator *t, const struct sql_token *token)
 {
-    struct str shown = {t->lexer.statement.ptr + token->at,
-                        MIN(t->lexer.statement.len - token->at, (size_t)ENOUGH_SHOWN)};
+    struct str shown = shown_from(t, token->at);
     sql_error_set(t->error, SQL_ERR_SYNTAX, "You have an error in your SQL syntax: %s%snear '" STR_FMT "'",
                   token->fault ? token->fault : "", token->fault ? ", " : "", STR_ARG(shown));
 }
@@ -436,8 +445,7 @@ static void check_end(struct translator *t)
         return;
     if (token.kind == SQL_TOKEN_FAULT || t->is_expression)
         refuse_syntax(t, &token);
-    struct str shown = {t->lexer.statement.ptr + token.at,
-                        MIN(t->lexer.statement.len - token.at, (size_t)ENOUGH_SHOWN)};
+    struct str shown = shown_from(t, token.at);
     sql_error_set(
         t->error, SQL_ERR_SYNTAX,
         "You have an error in your SQL syntax: one statement at a time, but another one begins near '" STR_FMT
