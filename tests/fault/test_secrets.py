@@ -215,7 +215,8 @@ def search_files(folder, secrets):
     paths = [path for path in folder.rglob("*") if path.is_file()]
     assert any(path.name == "fairlead.db-wal" or path.name == "fairlead.db" for path in paths)
     for path in paths:
-        found = secrets.found_in(path.read_bytes())
+        content = b"\0".join(part for part in path.read_bytes().split(b"\0" * 64) if part)  # most of the journal is empty
+        found = secrets.found_in(content)
         assert not found, f"{path}: {found}"
 
 
