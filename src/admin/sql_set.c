@@ -187,7 +187,7 @@ static void read_value(struct sql_session *session, struct sql_lexer *lexer, str
 /* A text in quotes may be a password, and is not repeated. */
 static void refuse(struct sql_session *session, const struct sql_token *token)
 {
-    bool is_shown = !memchr(token->text.ptr, '\'', token->text.len) && !memchr(token->text.ptr, '"', token->text.len);
+    bool is_shown = str_find(token->text, STR("'")) < 0 && str_find(token->text, STR("\"")) < 0;
     sql_error_set(&session->error, SQL_ERR_SYNTAX,
                   "You have an error in your SQL syntax near '" STR_FMT "': SET name = value%s",
                   STR_ARG(is_shown ? token->text : STR("a text in quotes")),
