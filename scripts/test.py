@@ -50,7 +50,7 @@ def run(name: str, command: list[str], passed_pattern, failed_pattern) -> tuple[
 
 
 def main() -> int:
-    os.environ.setdefault("SECONDS_EACH", "15")
+    os.environ.setdefault("SECONDS_EACH", "10")
     subprocess.run(["scripts/deps.sh", "test"], cwd=ROOT, check=True)
     wanted = sys.argv[1:]
     total_passed = total_failed = 0

@@ -256,7 +256,7 @@ static void translate_with(struct translator *t)
 /* A name behind AS that is a keyword of SQLite, but none in MySQL ("nothing", "glob"). */
 static bool is_alias_of_ours_alone(const struct translator *t)
 {
-    static const char *const parts[] = {"MATERIALIZED", "NOT"}; /* of WITH x AS ... */
+    static const char *const parts[] = {"MATERIALIZED", "NOT", "SELECT", "VALUES", "WITH"}; /* begin what AS may introduce */
     if (!sql_token_is(&t->previous, STR("AS")) || !sqlite3_keyword_check(t->token.text.ptr, (int)t->token.text.len))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
