@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -21,12 +22,22 @@ static void on_signal(int number)
     caught_signal = number;
 }
 
+/* One byte; -1 when a signal came, also before the wait has begun: signals are only let through while waiting. */
+static ssize_t read_byte(int fd, const sigset_t *while_waiting, char *out)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    if (caught_signal || (ppoll(&wanted, 1, NULL, while_waiting) < 0 && caught_signal))
+        return -1;
+    return read(fd, out, 1);
+}
+
 /* One line without its end. False: there is none, it is too long, or a signal came; `why` says which. */
-static bool read_line(int fd, char memory[PASSWORD_MAX], struct str *ret_line, const char **ret_why)
+static bool read_line(int fd, const sigset_t *while_waiting, char memory[PASSWORD_MAX], struct str *ret_line,
+                      const char **ret_why)
 {
     size_t len = 0;
     for (;;) {
-        ssize_t got = read(fd, memory + len, 1);
+        ssize_t got = read_byte(fd, while_waiting, memory + len);
         if (got < 0 && errno == EINTR && !caught_signal)
             continue;
         if (got < 0 || (got == 0 && len == 0)) {
@@ -46,20 +57,22 @@ static bool read_line(int fd, char memory[PASSWORD_MAX], struct str *ret_line, c
     return true;
 }
 
-static bool ask(const char *question, char memory[PASSWORD_MAX], struct str *ret_line, const char **ret_why)
+static bool ask(const char *question, const sigset_t *while_waiting, char memory[PASSWORD_MAX],
+                struct str *ret_line, const char **ret_why)
 {
     fputs(question, stderr);
-    bool is_good = read_line(STDIN_FILENO, memory, ret_line, ret_why);
+    bool is_good = read_line(STDIN_FILENO, while_waiting, memory, ret_line, ret_why);
     fputc('\n', stderr);
     return is_good;
 }
 
-static bool ask_twice(char memory[PASSWORD_MAX], struct str *ret_password, const char **ret_why)
+static bool ask_twice(const sigset_t *while_waiting, char memory[PASSWORD_MAX], struct str *ret_password,
+                      const char **ret_why)
 {
     char again_memory[PASSWORD_MAX];
     struct str again;
-    bool is_good =
-        ask("Password: ", memory, ret_password, ret_why) && ask("Once more: ", again_memory, &again, ret_why);
+    bool is_good = ask("Password: ", while_waiting, memory, ret_password, ret_why) &&
+                   ask("Once more: ", while_waiting, again_memory, &again, ret_why);
     if (is_good && !str_eq(*ret_password, again)) {
         *ret_why = "the two passwords differ";
         is_good = false;
@@ -74,17 +87,23 @@ static bool ask_terminal(char memory[PASSWORD_MAX], struct str *ret_password, co
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     struct sigaction action = {.sa_handler = on_signal}, before[ARRAY_LEN(signals)];
     struct termios shown, hidden;
+    sigset_t ours, mask_before;
     if (tcgetattr(STDIN_FILENO, &shown) != 0) {
         *ret_why = "the terminal cannot be asked";
         return false;
     }
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+    sigemptyset(&ours);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        sigaddset(&ours, signals[i]);
         sigaction(signals[i], &action, &before[i]);
+    }
+    sigprocmask(SIG_BLOCK, &ours, &mask_before);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-    bool is_good = ask_twice(memory, ret_password, ret_why);
+    bool is_good = ask_twice(&mask_before, memory, ret_password, ret_why);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         sigaction(signals[i], &before[i], NULL);
     if (caught_signal)
@@ -121,7 +140,7 @@ int cli_hash_password(struct str given)
         return print_hash(given);
     }
     bool is_good = isatty(STDIN_FILENO) ? ask_terminal(memory, &password, &why)
-                                        : read_line(STDIN_FILENO, memory, &password, &why);
+                                        : read_line(STDIN_FILENO, NULL, memory, &password, &why);
     int status = 1;
     if (is_good)
         status = print_hash(password);

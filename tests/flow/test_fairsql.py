@@ -298,6 +298,14 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
+    def insist(self, key, pattern):
+        """Types it until it works: what is typed between a prompt and the switch to its editor means something else."""
+        end = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.text()):
+            assert time.monotonic() < end, f"typed in vain for {pattern!r}, saw: {self.text()!r}"
+            self.type(key)
+            self._read(1.0)
+
     def enter(self, line, pattern=PROMPT):
         """Types a line, and reads until what must come after it."""
         self.type(line + "\n")
@@ -357,8 +365,7 @@ def test_session(sql, terminal):
 
 def test_end_of_input_ends(sql, terminal):
     screen = terminal(sql())
-    screen.type("\x04")
-    screen.expect(r"Bye\n")
+    screen.insist("\x04", r"Bye\n")
     assert screen.process.wait(PATIENCE) == 0
 
 

@@ -9,7 +9,7 @@ static enum err read_given(struct str given, char *io_text, size_t size)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], given.ptr, given.len), given.len);
     close(ends[1]);
-    enum err err = read_line(ends[0], io_text, size);
+    enum err err = read_line(ends[0], NULL, io_text, size);
     close(ends[0]);
     return err;
 }
