@@ -209,3 +209,16 @@ def test_users_with_limits_pay_no_tokens_for_a_hit(sim, gateway):
     assert [ask(gw).status_code for _ in range(5)] == [200] * 5
     assert ask(gw, text="something else").status_code == 200
     assert ask(gw, text="again something else").status_code == 429
+
+
+def test_metrics_of_the_whole_cache(sim, gateway):
+    gw = gateway(sim(tokens=30), cache_max_size=2)
+    ask(gw)
+    ask(gw)
+    size = gw.metric("fairlead_cache_size_bytes")
+    assert size > 100 and gw.metric("fairlead_cache_items") == 1
+    for number in range(4):
+        ask(gw, text=f"another one, {number}")
+    names = ("hits", "misses", "evictions", "follows")
+    assert [gw.metric(f"fairlead_cache_{name}_total") for name in names] == [1, 5, 3, 0]
+    assert gw.metric("fairlead_cache_items") == 2
