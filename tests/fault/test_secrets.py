@@ -118,11 +118,7 @@ def write_by_sql(session, seen, secrets, backend):
     session.run("BEGIN")
     seen.sql(session, insert("rolled-back", plant("rolled back key")))
     session.run("ROLLBACK")
-    session.run("BEGIN")
-    for number in range(40):  # pages split, and leave copies behind
-        seen.sql(session, insert(f"many-{number}", plant(f"key {number} of many")))
-    session.run("COMMIT")
-    session.run("DELETE FROM ai_servers WHERE name LIKE 'many-%'")
+    fill_pages(session, secrets, backend)
     seen.sql(session, "INSERT INTO ai_users (username, password_hash) VALUES ('ann', %s)", plant("password by INSERT"))
     seen.sql(session, "UPDATE ai_users SET password_hash = %s WHERE username = 'ann'", plant("password by UPDATE"))
     seen.sql(session, "INSERT INTO ai_users (username, password_hash) VALUES ('ann', %s)", plant("password twice"), fails=True)
@@ -134,6 +130,18 @@ def write_by_sql(session, seen, secrets, backend):
     secrets.note("made by SQL", session.run("CREATE API KEY FOR 'ann' NAME 'made'")[0][2])
     seen.sql(session, f"SET GLOBAL api_key_encryption_key = '{plant('SET of a START setting')}'", fails=True)
     seen.sql(session, f"SET GLOBAL admin_passwort = '{plant('SET of no variable')}'", fails=True)
+
+
+def fill_pages(session, secrets, backend):
+    """Rows come between others and become longer, so that pages split and what stands in them moves about."""
+    for turn in range(6):
+        numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 109) "
+        session.run(f"{numbers} INSERT INTO ai_servers (id, name, provider_type, endpoint, status, api_key_encrypted, comment) "
+                    f"SELECT 1000 + (i * 7919) % 110 + {turn} * 1000, 'many-{turn}-' || i, 'custom', '{backend.url}', 'OFFLINE', "
+                    f"'{secrets.plant(f'key {turn} of many')}' || hex(zeroblob(i % 50)), hex(zeroblob(i * 13 % 400)) FROM n")
+        session.run(f"DELETE FROM ai_servers WHERE name LIKE 'many-%' AND id % 3 = {turn % 3}")
+        session.run(f"UPDATE ai_servers SET api_key_encrypted = '{secrets.plant(f'longer key {turn} of many')}' || "
+                    "hex(zeroblob(id % 97)), comment = hex(zeroblob(id * 17 % 600)) WHERE name LIKE 'many-%' AND id % 2")
 
 
 def backend_key(secrets):
