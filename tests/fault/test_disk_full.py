@@ -135,7 +135,8 @@ def test_a_full_disk(sim, started, disk, tmp_path):
     session.run_patiently(INSERT.format("after"))
     assert {"before", "after"} <= {row["id"] for row in program.http.get("/v1/models").json()["data"]}
     assert program.chat(headers={"X-Request-Id": "recovered"}).status_code == 200
-    assert session.run("SELECT state FROM request_log WHERE request_id = 'recovered'") == (("ok",),)
+    wait_for(lambda: session.run("SELECT state FROM request_log WHERE request_id = 'recovered'") == (("ok",),),
+             "the request in the log: it is booked behind its last byte")
     assert program.metric("fairlead_journal_dropped_records_total") == dropped
     wait_for(lambda: int(session.value("SELECT coalesce(sum(requests), 0) FROM usage_ledger")) ==
              session.value("SELECT count(*) FROM request_log"), "the ledger to have all of the log")
