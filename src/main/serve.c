@@ -342,10 +342,10 @@ static void raise_descriptor_limit(void)
 }
 
 /* Memory is full of keys and prompts: unless it is wanted, no core file shall have them. A sanitizer build is left alone,
- * as LeakSanitizer traces its own process. */
+ * as LeakSanitizer traces its own process, and tests look into it. */
 static void allow_core_dumps(bool are_allowed)
 {
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     prctl(PR_SET_DUMPABLE, are_allowed ? 1 : 0);
 #else
     (void)are_allowed;
