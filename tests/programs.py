@@ -325,11 +325,11 @@ class SqlSession:
             self.connection.close()
 
 
-def mariadb(target, *arguments, input="", timeout=PATIENCE):
-    """The stock command line client, to its end; `target` is a Fairlead or a port."""
+def mariadb(target, *arguments, program="mariadb", input="", timeout=PATIENCE):
+    """The stock command line client, or another of its family, to its end; `target` is a Fairlead or a port."""
     port = target if isinstance(target, int) else target.sql_port
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MYSQL", "MARIADB"))}
-    return subprocess.run(["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{port}", "-uadmin",
+    return subprocess.run([program, "--no-defaults", "-h127.0.0.1", f"-P{port}", "-uadmin",
                            "--default-character-set=utf8mb4", *arguments],
                           input=input, capture_output=True, text=True, timeout=timeout, env=env, check=False)
 

@@ -10,7 +10,7 @@ import time
 import httpx
 import pymysql
 import pytest
-from programs import BIN, PATIENCE, server, wait_for
+from programs import BIN, PATIENCE, run, server, wait_for
 from pymysql.constants import FIELD_TYPE
 
 # The statement of MindBalancer's quick start; the test puts its own endpoint in.
@@ -461,6 +461,29 @@ def test_rows_last(sim, administered):
     gw = administered(folder=gw.folder)
     assert gw.sql("SELECT comment FROM ai_servers").only() == "the last word"
     assert gw.sql("PRAGMA integrity_check").only() == "ok"
+
+
+def test_the_key_of_keys_is_replaced(sim, administered):
+    """Old rows are sealed anew under the new passphrase, which then is enough; with a wrong one nothing starts."""
+    backend = sim(models="m")
+    first, second, wrong = ("0123456789abcdef-" + name for name in ("first", "second", "wrong"))
+    gw = administered(api_key_encryption_key=first)
+    gw.sql(QUICK_START.format(backend.url))
+    for settings in ({"api_key_encryption_key": second, "api_key_encryption_key_old": first},
+                     {"api_key_encryption_key": second}):
+        gw.stop()
+        gw = administered(folder=gw.folder, **settings)
+        assert gw.chat().status_code == 200
+        assert ["Authorization", "Bearer sk-abcdefgh1234"] in backend.requests()[-1]["headers"]
+        assert gw.sql("SHOW API KEYS").only()[2] == "sk-a...1234"
+    gw.stop()
+    config = json.loads(gw.config_path.read_text())
+    for key in (wrong, "fifteen letters"):
+        config["settings"]["api_key_encryption_key"] = key
+        gw.write_config(config)
+        refused = run("serve", "--data", gw.folder / "data", "--config", gw.config_path)
+        assert refused.process.returncode != 0 and "api_key_encryption_key" in refused.error_output
+        assert key not in refused.error_output
 
 
 def test_rows_of_the_file_are_shown_and_not_edited(sim, administered):

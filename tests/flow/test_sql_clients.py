@@ -87,6 +87,24 @@ def test_mariadb_writes_xml(administered):
     assert '<field name="username">ada</field>' in rows and '<field name="comment">bob &amp; eve</field>' in rows
 
 
+def test_mariadb_admin_and_show(administered):
+    """mysqladmin's and mysqlshow's successors: monitoring scripts use them."""
+    gw = administered()
+    admin = lambda *arguments: good(mariadb(gw, *arguments, program="mariadb-admin"))
+    assert admin("ping") == "mysqld is alive\n"
+    assert re.match(r"Uptime: \d+  Threads: \d+  Questions: \d+\n", admin("status"))
+    assert "5.7.0-MindBalancer" in admin("version")
+    assert "request_id" in admin("processlist")
+    assert re.search(r"\| max_retries +\| 3 +\|", admin("variables"))
+    assert re.search(r"\| Configuration_generation +\| \d+ +\|", admin("extended-status"))
+    admin("flush-privileges")
+    assert "Unknown thread id: 123456" in mariadb(gw, "kill", "123456", program="mariadb-admin").stderr
+    show = lambda *arguments: good(mariadb(gw, *arguments, program="mariadb-show"))
+    assert re.search(r"\| fairlead +\|", show())
+    assert re.search(r"\| ai_servers +\|", show("fairlead"))
+    assert re.search(r"\| username +\| varchar\(64\)", show("fairlead", "ai_users", "%"))
+
+
 # ---- logins ----
 
 
