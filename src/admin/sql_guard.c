@@ -136,7 +136,7 @@ static int judge_write(struct sql_session *session, const char *verb, const char
                        const char *schema, const char *context)
 {
     if (strncmp(table, "sqlite_", 7) == 0)
-        return deny(session, SQL_ERR_DENIED_TABLE, "CREATE, ALTER or DROP", table);
+        return deny(session, SQL_ERR_DENIED_TABLE, "CREATE, ALTER or DROP", "the schema");
     if (!session->identity.may_write || !schema || sqlite3_stricmp(schema, "main") != 0 ||
         !generation_covers(str_from(table)))
         return deny(session, SQL_ERR_DENIED_TABLE, verb, table);

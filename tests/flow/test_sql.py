@@ -526,7 +526,8 @@ def test_a_reload_keeps_rows_of_sql(sim, administered):
     ("SELECT 1; SELECT 2", 1064, "42000", ""),
     ("USE elsewhere", 1049, "42000", "elsewhere"),
     ("KILL 123456", 1094, "HY000", "123456"),
-    ("DROP TABLE ai_servers", 1142, "42000", "DROP"),
+    ("DROP TABLE ai_servers", 1142, "42000", "the schema"),
+    ("CREATE TABLE more (a INTEGER)", 1142, "42000", "the schema"),
     ("ATTACH DATABASE '/tmp/x' AS y", 1142, "42000", ""),
     ("UPDATE ai_users SET source = 'file' WHERE 1", 1143, "42000", "source"),
 ])
@@ -788,6 +789,84 @@ def test_kill_by_request_id(endless, administered):
     endless.wait_state(in_flight=0)
     states = {row[0]: row[1:] for row in log_of(gw, 2, "request_id, user, error")}
     assert states["first"][0] == "ada" and states["first"][1] == states["second"][1] == "request_killed"
+
+
+class Asking(threading.Thread):
+    """One chat that does not stream; `answer` is what came of it."""
+
+    def __init__(self, gw, **body):
+        super().__init__(daemon=True)
+        self.gw, self.body, self.answer = gw, body, None
+        self.start()
+
+    def run(self):
+        with httpx.Client(base_url=self.gw.url, timeout=PATIENCE) as http:
+            self.answer = self.gw.chat(http=http, **self.body)
+
+
+def kill_when(gw, condition):
+    """Ends the one request of which `condition` is true, as soon as there is one; its row."""
+    found = wait_for(lambda: gw.sql(f"SELECT id, state, attempts FROM requests_live WHERE {condition}"), condition).only()
+    gw.sql(f"KILL {found[0]}")
+    return found
+
+
+def assert_killed(asking):
+    asking.join(PATIENCE)
+    assert asking.answer.status_code == 403  # which no SDK tries again
+    assert asking.answer.json()["error"]["code"] == "request_killed"
+
+
+def test_kill_of_one_that_waits_for_its_answer(sim, administered):
+    backend = sim(first_byte_ms=60_000)
+    gw = administered(backend)
+    asking = Asking(gw)
+    backend.wait_state(in_flight=1)
+    kill_when(gw, "server = 's0'")
+    assert_killed(asking)
+    backend.wait_state(in_flight=0, received=1)
+
+
+def test_kill_of_one_in_the_queue(sim, administered):
+    backend = sim(first_byte_ms=60_000)
+    gw = administered(servers=[server(backend, "s0", models=["m"], max_concurrent=1)])
+    first = Asking(gw)
+    backend.wait_state(in_flight=1)
+    second = Asking(gw, text="second")
+    wait_for(lambda: gw.sql("SELECT waiting FROM stats_queue").only() == 1, "the queue")
+    kill_when(gw, "server = ''")
+    assert_killed(second)
+    assert gw.sql("SELECT waiting FROM stats_queue").only() == 0
+    assert backend.state()["received"] == 1
+    kill_when(gw, "server = 's0'")
+    assert_killed(first)
+    backend.wait_state(in_flight=0)
+
+
+def test_kill_of_one_between_two_attempts(sim, administered):
+    backend = sim(fault="status=503")
+    gw = administered(backend, retry_initial_delay_ms=60_000, retry_max_delay_ms=60_000)
+    asking = Asking(gw)
+    wait_for(lambda: backend.state()["received"] == 1 and backend.state()["in_flight"] == 0, "the first attempt")
+    kill_when(gw, "attempts = 1")
+    assert_killed(asking)
+    assert backend.state()["received"] == 1
+
+
+def test_kill_of_one_that_shares_a_call(sim, administered):
+    """Who asks the same at the same time shares one call to the server; the others go on without the one that is ended."""
+    backend = sim(first_byte_ms=1000)
+    gw = administered(backend)
+    leader = Asking(gw, temperature=0)
+    backend.wait_state(in_flight=1)
+    followers = [Asking(gw, temperature=0) for _ in range(3)]
+    wait_for(lambda: gw.sql("SELECT count(*) FROM requests_live").only() == 4, "all of them")
+    kill_when(gw, "server = 's0' ORDER BY age_ms DESC LIMIT 1")
+    leader.join(PATIENCE)
+    for follower in followers:
+        follower.join(PATIENCE)
+    codes = sorted(asking.answer.status_code for asking in [leader, *followers])
+    assert codes == [200, 200, 200, 403]
 
 
 def test_kill_query_is_about_statements(endless, administered):
