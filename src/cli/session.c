@@ -205,6 +205,7 @@ static void edit_lines(struct session *session)
     while (!session->console->is_over) {
         int len = 0;
         session->was_interrupted = false;
+        el_set(session->editor, EL_PREP_TERM, 1); /* before the prompt: who sees it may type Ctrl-D at once */
         const char *line = el_gets(session->editor, &len);
         if (session->was_interrupted) {
             puts("^C");

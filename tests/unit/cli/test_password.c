@@ -35,7 +35,7 @@ static void test_not_a_terminal(void **state)
     int ends[2];
     (void)state;
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(read_hidden(ends[0], text, sizeof(text)), ERR_SYSTEM);
+    assert_int_equal(read_hidden(ends[0], NULL, text, sizeof(text)), ERR_SYSTEM);
     close(ends[0]);
     close(ends[1]);
 }
