@@ -94,8 +94,7 @@ static void check_config(const struct config *config)
     for (size_t i = 1; i < config->hostgroup_count; i++)
         CHECK(config->hostgroups[i - 1].id < config->hostgroups[i].id);
     for (size_t i = 0; i < config->rule_count; i++)
-        CHECK(has_hostgroup(config, config->rules[i].hostgroup) &&
-              (i == 0 || config->rules[i - 1].priority <= config->rules[i].priority));
+        CHECK(i == 0 || config->rules[i - 1].priority <= config->rules[i].priority);
     for (size_t i = 0; i < config->user_count; i++)
         CHECK(config->users[i].name.len > 0 && config->users[i].name.len <= 64);
     for (size_t i = 0; i < config->api_key_count; i++)
