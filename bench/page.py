@@ -149,7 +149,8 @@ METHOD = """\
   the load generator read them, and contains the simulator's and the generator's own wake-ups.
 - Everything on: each request has a key of a user with limits that are never reached, temperature 0, and a text that
   no request before it had, so that the cache is asked, filled and emptied again. The journal is on in both.
-- Memory is the growth of the proportional set size, kernel memory not counted, divided by the number held.
+- Memory is the growth of the proportional set size, anonymous pages only (no program text, no mapped files such as the
+  journal, no kernel memory), divided by the number held.
 - nginx: `proxy_buffering off`, `proxy_request_buffering off`, `client_body_buffer_size 64k` (halves the
   cost of large bodies), upstream keep-alive, otherwise as it comes. HAProxy: `http-reuse always` and
   `option http-no-delay` (without it it holds small chunks back for up to 200 ms), otherwise as it comes."""

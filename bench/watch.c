@@ -52,7 +52,7 @@ void watch_memory(uint64_t pid, uint64_t *ret_rss, uint64_t *ret_pss)
         unsigned long long kib = 0;
         if (sscanf(line, "Rss: %llu kB", &kib) == 1)
             *ret_rss = kib * 1024;
-        else if (sscanf(line, "Pss: %llu kB", &kib) == 1)
+        else if (sscanf(line, "Pss_Anon: %llu kB", &kib) == 1) /* no program text, and no mapped journal */
             *ret_pss = kib * 1024;
     }
     fclose(file);
