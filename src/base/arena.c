@@ -9,7 +9,7 @@ struct arena_block {
     max_align_t memory[];
 };
 
-#define ALIGNMENT sizeof(max_align_t)
+#define ALIGNMENT _Alignof(max_align_t)
 
 void block_cache_init(struct block_cache *cache, size_t max_kept)
 {

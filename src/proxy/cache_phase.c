@@ -78,7 +78,7 @@ static bool send_head(struct request *req, const struct cache_head *kept)
 /* FAULT_NONE when the body may follow. A client that early keep-alives have promised a stream cannot get anything else. */
 static enum fault begin(struct request *req)
 {
-    struct cache_head kept = cache_reader_head(&req->cache_reader);
+    struct cache_head kept = cache_reader_head(&req->cache->reader);
     if (req->sent == SENT_HEAD && !kept.is_stream)
         return FAULT_UPSTREAM_PROTOCOL;
     if (req->sent == SENT_NOTHING && !send_head(req, &kept))
@@ -92,19 +92,19 @@ static enum fault begin(struct request *req)
 /* False: the client takes no more for now. */
 static bool send_bytes(struct request *req)
 {
-    while (req->cache_rest.len > 0 && !http_conn_is_backed_up(req->conn)) {
-        struct str slice = {req->cache_rest.ptr, MIN(req->cache_rest.len, SLICE)};
+    while (req->cache->rest.len > 0 && !http_conn_is_backed_up(req->conn)) {
+        struct str slice = {req->cache->rest.ptr, MIN(req->cache->rest.len, SLICE)};
         http_conn_send_body(req->conn, &slice, 1);
         http_conn_flush(req->conn);
         req->bytes_out += slice.len;
-        req->cache_rest = str_from_offset(req->cache_rest, slice.len);
+        req->cache->rest = str_from_offset(req->cache->rest, slice.len);
     }
-    return req->cache_rest.len == 0;
+    return req->cache->rest.len == 0;
 }
 
 static enum step give_up_following(struct request *req)
 {
-    cache_reader_close(&req->cache_reader);
+    cache_reader_close(&req->cache->reader);
     req->cache_use = CACHE_USE_NONE;
     return STEP_NEXT;
 }
@@ -122,7 +122,7 @@ static enum step serve(struct request *req)
     for (;;) {
         if (!send_bytes(req))
             return STEP_WAIT;
-        enum cache_next next = cache_reader_next(&req->cache_reader, &req->cache_rest);
+        enum cache_next next = cache_reader_next(&req->cache->reader, &req->cache->rest);
         switch (next) {
         case CACHE_WAIT:
             return STEP_WAIT;
@@ -144,16 +144,20 @@ static enum step serve(struct request *req)
 
 static void on_ready(struct cache_reader *reader)
 {
-    request_run(CONTAINER_OF(reader, struct request, cache_reader));
+    request_run(CONTAINER_OF(reader, struct request_cache, reader)->request);
 }
 
 /* ---- the phase ---- */
 
 static enum step ask(struct request *req, usec_t ttl)
 {
-    cache_reader_init(&req->cache_reader, &req->worker->loop, on_ready);
+    req->cache = ARENA_NEW(&req->arena, struct request_cache);
+    if (!req->cache)
+        return STEP_NEXT;
+    req->cache->request = req;
+    cache_reader_init(&req->cache->reader, &req->worker->loop, on_ready);
     switch (cache_lookup(&req->worker->gateway->cache, key_of(req), ttl, loop_now(&req->worker->loop),
-                         &req->cache_reader, &req->cache_fill)) {
+                         &req->cache->reader, &req->cache->fill)) {
     case CACHE_HIT:
         req->cache_use = CACHE_USE_HIT;
         return serve(req);
@@ -184,46 +188,48 @@ enum step phase_cache(struct request *req)
 
 static void stop_filling(struct request *req)
 {
-    cache_fill_fail(req->cache_fill);
-    req->cache_fill = NULL;
+    cache_fill_fail(req->cache->fill);
+    req->cache->fill = NULL;
 }
 
 void cache_note_head(struct request *req, int status, struct str content_type)
 {
-    if (!req->cache_fill)
+    if (!cache_is_filling(req))
         return;
     if (status == 200)
-        cache_fill_begin(req->cache_fill, content_type, req->relay.kind == RELAY_EVENTS);
+        cache_fill_begin(req->cache->fill, content_type, req->relay.kind == RELAY_EVENTS);
     else
         stop_filling(req);
 }
 
 void cache_note_bytes(struct request *req, struct str bytes)
 {
-    if (req->cache_fill)
-        cache_fill_add(req->cache_fill, bytes);
+    if (cache_is_filling(req))
+        cache_fill_add(req->cache->fill, bytes);
 }
 
 void cache_note_complete(struct request *req, bool is_good)
 {
-    if (req->cache_fill && is_good)
-        cache_fill_end(req->cache_fill, loop_now(&req->worker->loop));
-    else if (req->cache_fill)
-        cache_fill_fail(req->cache_fill);
-    req->cache_fill = NULL;
+    if (!cache_is_filling(req))
+        return;
+    if (is_good)
+        cache_fill_end(req->cache->fill, loop_now(&req->worker->loop));
+    else
+        cache_fill_fail(req->cache->fill);
+    req->cache->fill = NULL;
 }
 
 bool cache_has_followers(const struct request *req)
 {
-    return req->cache_fill && cache_fill_has_followers(req->cache_fill);
+    return cache_is_filling(req) && cache_fill_has_followers(req->cache->fill);
 }
 
 void cache_leave(struct request *req)
 {
-    if (req->cache_fill)
+    if (cache_is_filling(req))
         stop_filling(req);
-    if (req->was_cache_asked && (req->cache_use == CACHE_USE_HIT || req->cache_use == CACHE_USE_FOLLOW))
-        cache_reader_close(&req->cache_reader);
+    if (req->cache && (req->cache_use == CACHE_USE_HIT || req->cache_use == CACHE_USE_FOLLOW))
+        cache_reader_close(&req->cache->reader);
 }
 
 struct str cache_use_text(enum cache_use use)

@@ -34,7 +34,7 @@ static void explain(struct request *req, enum limit_answer answer)
 {
     char *memory = arena_take(&req->arena, 192);
     bool is_tokens = answer == LIMIT_TOKENS;
-    const struct limit_quota *quota = is_tokens ? &req->limits.quotas.tokens : &req->limits.quotas.requests;
+    const struct limit_quota *quota = is_tokens ? &req->limit->view.quotas.tokens : &req->limit->view.quotas.requests;
     struct buf text;
     if (!memory)
         return;
@@ -51,13 +51,16 @@ enum step phase_limit(struct request *req)
     struct limit_rule rule = rule_of(req);
     if (rule.requests_per_minute == 0 && rule.tokens_per_minute == 0)
         return STEP_NEXT;
+    req->limit = ARENA_NEW(&req->arena, struct request_limit);
+    if (!req->limit)
+        return request_fail(req, FAULT_INTERNAL);
     struct limit_subject subject = {req->subject.high64, req->subject.low64};
-    enum limit_answer answer = limits_take(&req->worker->gateway->limits, subject, &rule, reservation(req),
-                                           loop_now(&req->worker->loop), &req->limit_ticket, &req->limits);
-    req->is_limited = true;
+    enum limit_answer answer =
+        limits_take(&req->worker->gateway->limits, subject, &rule, reservation(req),
+                    loop_now(&req->worker->loop), &req->limit->ticket, &req->limit->view);
     if (answer == LIMIT_GRANTED)
         return STEP_NEXT;
-    req->retry_after = req->limits.fits_in;
+    req->retry_after = req->limit->view.fits_in;
     explain(req, answer);
     return request_fail(req, FAULT_RATE_LIMIT);
 }
@@ -74,10 +77,12 @@ void limit_settle(struct request *req)
 {
     struct limits *limits = &req->worker->gateway->limits;
     usec_t now = loop_now(&req->worker->loop);
+    if (!req->limit)
+        return;
     if (req->attempts == 0)
-        limits_cancel(limits, &req->limit_ticket, now);
+        limits_cancel(limits, &req->limit->ticket, now);
     else if (req->usage.is_known)
-        limits_settle(limits, &req->limit_ticket, req->usage.input_tokens + req->usage.output_tokens, now);
+        limits_settle(limits, &req->limit->ticket, req->usage.input_tokens + req->usage.output_tokens, now);
     else
-        limits_settle(limits, &req->limit_ticket, usage_estimate(req), now);
+        limits_settle(limits, &req->limit->ticket, usage_estimate(req), now);
 }

@@ -152,7 +152,7 @@ void relay_begin(struct request *req, const struct http_head *head)
         if (relay->usage_scan)
             json_scan_init(relay->usage_scan, STR("usage"));
     }
-    if (req->cache_fill)
+    if (cache_is_filling(req))
         relay->content_type = arena_dup(&req->draft, http_head_value(head, STR("Content-Type")));
     if (req->sent == SENT_NOTHING && req->conn) {
         relay_make_head(req, head);

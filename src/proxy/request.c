@@ -460,8 +460,8 @@ void request_describe(const struct request *req, struct answer_head *ret_head)
     ret_head->keep_alive = req->conn && http_conn_keeps_alive(req->conn);
     ret_head->timing = request_timing(req);
     ret_head->cache = cache_use_text(req->cache_use);
-    if (req->is_limited) {
-        ret_head->quotas = &req->limits.quotas;
+    if (req->limit) {
+        ret_head->quotas = &req->limit->view.quotas;
         ret_head->realtime = clock_realtime();
     }
 }
@@ -535,7 +535,7 @@ static void on_drained(struct http_conn *conn)
     struct request *req = conn->request;
     if (req->phase != PHASE_CACHE)
         exchange_resume(&req->exchange);
-    else if (req->cache_rest.len > 0)
+    else if (req->cache->rest.len > 0)
         request_run(req);
 }
 

@@ -66,6 +66,20 @@ struct relay {
     struct json_scan *usage_scan; /* plain answers of APIs that tell usage; in the draft arena */
 };
 
+/* What a request holds of its user's limits. */
+struct request_limit {
+    struct limit_ticket ticket;
+    struct limit_view view;
+};
+
+/* What a request has to do with the cache. */
+struct request_cache {
+    struct cache_reader reader; /* HIT and FOLLOW */
+    struct str rest;            /* read from it, not yet sent */
+    struct cache_entry *fill;   /* FILL: where the answer is kept; NULL again once that is over */
+    struct request *request;    /* that it belongs to */
+};
+
 struct request {
     struct worker *worker;
     struct list node; /* in worker->requests */
@@ -87,9 +101,7 @@ struct request {
     struct address client;
     bool body_is_here;
     bool is_stream;
-    bool is_limited; /* `limits` says how it stands */
-    struct limit_ticket limit_ticket;
-    struct limit_view limits;
+    struct request_limit *limit; /* in arena; NULL: its user has no limits */
 
     /* Where it goes. */
     struct openai_request facts;
@@ -108,9 +120,7 @@ struct request {
     bool has_own_cache; /* shares kept answers with nobody else */
     bool was_cache_asked;
     enum cache_use cache_use;
-    struct cache_reader cache_reader; /* HIT and FOLLOW */
-    struct str cache_rest;            /* read from it, not yet sent */
-    struct cache_entry *cache_fill;   /* FILL: where the answer is kept; NULL again once that is over */
+    struct request_cache *cache; /* in arena; NULL: the cache was not asked */
 
     struct exchange exchange;
     struct relay relay;
@@ -175,6 +185,12 @@ enum step phase_cache(struct request *req);
 void cache_note_head(struct request *req, int status, struct str content_type);
 void cache_note_bytes(struct request *req, struct str bytes);
 void cache_note_complete(struct request *req, bool is_good);
+
+/* The answer is kept as it passes. */
+static inline bool cache_is_filling(const struct request *req)
+{
+    return req->cache && req->cache->fill;
+}
 
 /* Others wait for what this request fetches. */
 bool cache_has_followers(const struct request *req);

@@ -4,7 +4,7 @@
 
 #include "route/strategy.h"
 
-#define TRIED_MAX 32 /* more attempts than any configuration allows */
+#define TRIED_MAX 21 /* attempts that the largest max_retries allows */
 
 /* Servers that this request was sent to before. Lifetime: request. Zeroed is none. */
 struct tried_servers {
