@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of tests/flow and tests/fault."""
 import itertools
+import signal
 
 import programs
 import pytest
 from wire_client import WireClient
 
 SERVED = {"api": "inference", "sql": "sql", "admin": "admin", "metrics": "metrics"}
+
+# Whoever starts the tests in the background has SIGINT ignored, and programs inherit that: Ctrl-C is part of what is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Started:
