@@ -12,11 +12,6 @@
 #define PLAN_FROM 1
 #define PLAN_TO 2
 
-struct log_table {
-    sqlite3_vtab base;
-    struct sql_view_link *link; /* borrowed: the session's */
-};
-
 struct log_cursor {
     sqlite3_vtab_cursor base;
     struct ledger_reader reader;
@@ -29,36 +24,6 @@ struct log_cursor {
 static struct log_cursor *cursor_of(sqlite3_vtab_cursor *base)
 {
     return CONTAINER_OF(base, struct log_cursor, base);
-}
-
-static int on_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_vtab,
-                      char **ret_error)
-{
-    struct sql_view_link *link = context;
-    (void)argc;
-    (void)argv;
-    (void)ret_error;
-    char *declaration = sqlite3_mprintf("CREATE TABLE x(%s)", link->view->columns);
-    struct log_table *table = calloc(1, sizeof(*table));
-    bool was_internal = link->session->db.is_internal;
-    link->session->db.is_internal = true; /* the authorizer is asked as for a real table */
-    int code = declaration && table ? sqlite3_declare_vtab(db, declaration) : SQLITE_NOMEM;
-    link->session->db.is_internal = was_internal;
-    sqlite3_free(declaration);
-    if (code != SQLITE_OK) {
-        free(table);
-        return code;
-    }
-    sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-    table->link = link;
-    *ret_vtab = &table->base;
-    return SQLITE_OK;
-}
-
-static int on_disconnect(sqlite3_vtab *vtab)
-{
-    free(CONTAINER_OF(vtab, struct log_table, base));
-    return SQLITE_OK;
 }
 
 static bool is_lower_bound(unsigned char operator)
@@ -139,7 +104,7 @@ static int on_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int 
 {
     struct log_cursor *cursor = cursor_of(base);
     struct journal *journal =
-        CONTAINER_OF(base->pVtab, struct log_table, base)->link->session->engine->gateway->journal;
+        sql_view_table_of(base->pVtab)->link->session->engine->gateway->journal;
     usec_t from = 0, to = USEC_FOREVER;
     int at = 0;
     (void)text;
@@ -328,9 +293,9 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 }
 
 const sqlite3_module sql_request_log = {
-    .xConnect = on_connect,
+    .xConnect = sql_view_connect,
     .xBestIndex = on_best_index,
-    .xDisconnect = on_disconnect,
+    .xDisconnect = sql_view_disconnect,
     .xOpen = on_open,
     .xClose = on_close,
     .xFilter = on_filter,

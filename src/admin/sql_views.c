@@ -44,20 +44,14 @@ const size_t sql_named_view_count = ARRAY_LEN(sql_named_views);
 
 _Static_assert(ARRAY_LEN(sql_views) <= SQL_VIEW_MAX, "room in struct sql_session");
 
-struct view_table {
-    sqlite3_vtab base;
-    struct sql_view_link *link; /* borrowed: the session's */
-    size_t width;
-};
-
 struct view_cursor {
     sqlite3_vtab_cursor base;
     size_t at;
 };
 
-static struct view_table *table_of(sqlite3_vtab *base)
+struct sql_view_table *sql_view_table_of(sqlite3_vtab *base)
 {
-    return CONTAINER_OF(base, struct view_table, base);
+    return CONTAINER_OF(base, struct sql_view_table, base);
 }
 
 static struct view_cursor *cursor_of(sqlite3_vtab_cursor *base)
@@ -78,15 +72,15 @@ static size_t count_columns(const char *columns)
     return count;
 }
 
-static int on_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_vtab,
-                      char **ret_error)
+int sql_view_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_vtab,
+                     char **ret_error)
 {
     struct sql_view_link *link = context;
     (void)argc;
     (void)argv;
     (void)ret_error;
     char *declaration = sqlite3_mprintf("CREATE TABLE x(%s)", link->view->columns);
-    struct view_table *table = calloc(1, sizeof(*table));
+    struct sql_view_table *table = calloc(1, sizeof(*table));
     bool was_internal = link->session->db.is_internal;
     link->session->db.is_internal = true; /* the authorizer is asked as for a real table */
     int code = declaration && table ? sqlite3_declare_vtab(db, declaration) : SQLITE_NOMEM;
@@ -103,9 +97,9 @@ static int on_connect(sqlite3 *db, void *context, int argc, const char *const *a
     return SQLITE_OK;
 }
 
-static int on_disconnect(sqlite3_vtab *vtab)
+int sql_view_disconnect(sqlite3_vtab *vtab)
 {
-    free(table_of(vtab));
+    free(sql_view_table_of(vtab));
     return SQLITE_OK;
 }
 
@@ -135,7 +129,7 @@ static int on_close(sqlite3_vtab_cursor *base)
 
 static int on_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc, sqlite3_value **argv)
 {
-    const struct view_table *table = table_of(base->pVtab);
+    const struct sql_view_table *table = sql_view_table_of(base->pVtab);
     struct sql_view_link *link = table->link;
     (void)plan;
     (void)text;
@@ -160,12 +154,12 @@ static int on_next(sqlite3_vtab_cursor *base)
 
 static int on_eof(sqlite3_vtab_cursor *base)
 {
-    return cursor_of(base)->at >= table_of(base->pVtab)->link->rows.count;
+    return cursor_of(base)->at >= sql_view_table_of(base->pVtab)->link->rows.count;
 }
 
 static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
-    const struct sql_rows *rows = &table_of(base->pVtab)->link->rows;
+    const struct sql_rows *rows = &sql_view_table_of(base->pVtab)->link->rows;
     const struct sql_value *value = &sql_rows_get(rows, cursor_of(base)->at)[column];
     switch (value->type) {
     case SQL_NULL:
@@ -197,9 +191,9 @@ static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 
 /* Without xCreate they exist by their names alone, and nothing of them is in the file. */
 static const sqlite3_module filled = {
-    .xConnect = on_connect,
+    .xConnect = sql_view_connect,
     .xBestIndex = on_best_index,
-    .xDisconnect = on_disconnect,
+    .xDisconnect = sql_view_disconnect,
     .xOpen = on_open,
     .xClose = on_close,
     .xFilter = on_filter,

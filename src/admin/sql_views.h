@@ -14,6 +14,20 @@ struct sql_view {
     const sqlite3_module *module; /* instead of `fill`; gets the struct sql_view_link */
 };
 
+/* A view as SQLite sees it, for all of them. */
+struct sql_view_table {
+    sqlite3_vtab base;
+    struct sql_view_link *link; /* borrowed: the session's */
+    size_t width;               /* columns */
+};
+
+struct sql_view_table *sql_view_table_of(sqlite3_vtab *base);
+
+/* xConnect and xDisconnect of every view's module. */
+int sql_view_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_vtab,
+                     char **ret_error);
+int sql_view_disconnect(sqlite3_vtab *vtab);
+
 extern const struct sql_view sql_views[];
 extern const size_t sql_view_count;
 
