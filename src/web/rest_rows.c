@@ -262,9 +262,22 @@ static bool make_key(struct rest_request *req)
     return true;
 }
 
+/* The columns that were given, with `before` in front of the first, `behind` behind each, and their values as parameters. */
+static void say_given(struct rest_request *req, const char *before, const char *behind)
+{
+    for (size_t i = 0; i < req->object->field_count; i++) {
+        if (!req->values[i].is_given)
+            continue;
+        say(req, before);
+        buf_add(&req->statement, req->object->fields[i].name);
+        say(req, behind);
+        rest_param_add(req, req->values[i].value);
+        before = ", ";
+    }
+}
+
 void rest_rows_create(struct rest_request *req)
 {
-    const char *before = " (";
     if (!make_key(req)) {
         rest_fail(req, 503, STR_NONE, "No memory for a key.");
         return;
@@ -272,14 +285,7 @@ void rest_rows_create(struct rest_request *req)
     rest_statement_clear(req);
     say(req, "INSERT INTO ");
     buf_add(&req->statement, req->object->table);
-    for (size_t i = 0; i < req->object->field_count; i++) {
-        if (!req->values[i].is_given)
-            continue;
-        say(req, before);
-        buf_add(&req->statement, req->object->fields[i].name);
-        rest_param_add(req, req->values[i].value);
-        before = ", ";
-    }
+    say_given(req, " (", "");
     say(req, req->param_count > 0 ? ") VALUES (?" : " DEFAULT VALUES");
     for (size_t i = 1; i < req->param_count; i++)
         say(req, ", ?");
@@ -310,22 +316,13 @@ static void changed(struct rest_request *req)
 
 void rest_rows_change(struct rest_request *req)
 {
-    const char *before = " SET ";
     struct sql_value key;
     if (!read_key(req, &key))
         return;
     rest_statement_clear(req);
     say(req, "UPDATE ");
     buf_add(&req->statement, req->object->table);
-    for (size_t i = 0; i < req->object->field_count; i++) {
-        if (!req->values[i].is_given)
-            continue;
-        say(req, before);
-        buf_add(&req->statement, req->object->fields[i].name);
-        say(req, " = ?");
-        rest_param_add(req, req->values[i].value);
-        before = ", ";
-    }
+    say_given(req, " SET ", " = ?");
     say_where_key(req, key);
     if (req->param_count == 1 || (is_price(req) && req->param_count == 2))
         rest_rows_one(req); /* nothing to change but secrets that stay */
