@@ -13,10 +13,16 @@
 /* Upper bounds of the duration's buckets, in microseconds: 0.1 s to 120 s. */
 extern const usec_t model_bucket_bounds[MODEL_BUCKETS];
 
+struct price_config;
+
 struct model_row {
     struct model_row *next; /* older; immutable */
     uint64_t hash;
     struct str server, model, provider; /* immutable; server and provider may be empty */
+    /* The writer's: what the model costs, looked up once for a routing table and a day. */
+    uint64_t priced_generation;
+    unsigned priced_day;
+    const struct price_config *price; /* of that table's configuration, or of the built-in table; NULL: not known */
     counter_t succeeded, failed;
     counter_t cache_hits, cache_misses;
     counter_t input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens; /* disjoint */

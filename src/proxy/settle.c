@@ -65,11 +65,18 @@ static struct str model_label(const struct request *req)
 
 #define USEC_PER_DAY (86400 * USEC_PER_SEC)
 
-static const struct price_config *price_of(const struct request *req)
+static const struct price_config *price_of(const struct request *req, struct model_row *row)
 {
     const struct config *config = req->table->policy->config;
-    return price_find(config->prices, config->price_count, req->route.model,
-                      (unsigned)(clock_realtime() / USEC_PER_DAY));
+    unsigned today = (unsigned)(clock_realtime() / USEC_PER_DAY);
+    if (!str_eq(row->model, req->route.model)) /* the row of many */
+        return price_find(config->prices, config->price_count, req->route.model, today);
+    if (row->priced_generation != req->table->generation || row->priced_day != today) {
+        row->price = price_find(config->prices, config->price_count, req->route.model, today);
+        row->priced_generation = req->table->generation;
+        row->priced_day = today;
+    }
+    return row->price;
 }
 
 static void count_usage(struct request *req, struct model_row *row)
@@ -77,7 +84,7 @@ static void count_usage(struct request *req, struct model_row *row)
     if (!req->usage.is_known)
         return;
     struct usage_split split = usage_split(&req->usage);
-    const struct price_config *price = price_of(req);
+    const struct price_config *price = price_of(req, row);
     req->cost = price_cost(price, &req->usage);
     counter_add(&row->input_tokens, split.fresh_input);
     counter_add(&row->cache_read_tokens, split.cache_read);
